@@ -7,6 +7,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from qwen_vl_app.errors import SetupError
 
@@ -14,7 +15,7 @@ PREFIX = "QWEN_VL_"
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def _option(default: object, help: str, metavar: str, low: int | None = None, high: int | None = None) -> object:
+def _option(default: object, help: str, metavar: str, low: int | None = None, high: int | None = None) -> Any:
     return field(default=default, metadata={"help": help, "metavar": metavar, "low": low, "high": high})
 
 
@@ -22,29 +23,29 @@ def _option(default: object, help: str, metavar: str, low: int | None = None, hi
 class Settings:
     """The program's settings; every field is `--name` and `QWEN_VL_NAME`."""
 
-    model: str = _option("demo", "which model answers: 8b, 4b, 2b or demo", "NAME")  # type: ignore[assignment]
-    host: str = _option("127.0.0.1", "address to listen on; 0.0.0.0 for every network", "ADDRESS")  # type: ignore[assignment]
-    port: int = _option(7860, "port to listen on; a busy one is an error", "PORT", 1, 65535)  # type: ignore[assignment]
-    gpu_layers: int = _option(-1, "layers on the GPU; -1 for all, 0 for none", "N", -1)  # type: ignore[assignment]
-    ctx_size: int = _option(8192, "tokens that one conversation may use", "TOKENS", 512)  # type: ignore[assignment]
-    max_short_side: int = _option(768, "pictures are reduced to this short side", "PIXELS", 32, 4096)  # type: ignore[assignment]
-    max_upload: int = _option(64, "largest request body", "MB", 1)  # type: ignore[assignment]
-    queue_size: int = _option(64, "questions that may wait; more are told to come back", "N", 1)  # type: ignore[assignment]
-    models_dir: str = _option(str(ROOT / "models"), "folder of the model files", "FOLDER")  # type: ignore[assignment]
-    auth: str = _option("", "user:password asked for in front of everything but /health", "USER:PASSWORD")  # type: ignore[assignment]
+    model: str = _option("demo", "which model answers: 8b, 4b, 2b or demo", "NAME")
+    host: str = _option("127.0.0.1", "address to listen on; 0.0.0.0 for every network", "ADDRESS")
+    port: int = _option(7860, "port to listen on; a busy one is an error", "PORT", 1, 65535)
+    gpu_layers: int = _option(-1, "layers on the GPU; -1 for all, 0 for none", "N", -1)
+    ctx_size: int = _option(8192, "tokens that one conversation may use", "TOKENS", 512)
+    max_short_side: int = _option(768, "pictures are reduced to this short side", "PIXELS", 32, 4096)
+    max_upload: int = _option(64, "largest request body", "MB", 1)
+    queue_size: int = _option(64, "questions that may wait; more are told to come back", "N", 1)
+    models_dir: str = _option(str(ROOT / "models"), "folder of the model files", "FOLDER")
+    auth: str = _option("", "user:password asked for in front of everything but /health", "USER:PASSWORD")
 
 
-def options() -> tuple[Field[object], ...]:
+def options() -> tuple[Field[Any], ...]:
     """The fields of `Settings`, in the order of the help."""
     return fields(Settings)
 
 
-def flag(option: Field[object]) -> str:
+def flag(option: Field[Any]) -> str:
     """The option's flag, e.g. `--gpu-layers`."""
     return "--" + option.name.replace("_", "-")
 
 
-def variable(option: Field[object]) -> str:
+def variable(option: Field[Any]) -> str:
     """The option's environment variable, e.g. `QWEN_VL_GPU_LAYERS`."""
     return PREFIX + option.name.upper()
 
@@ -57,7 +58,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(flag(option), metavar=meta["metavar"], help=f"{meta['help']}{shown}  [{variable(option)}]")
 
 
-def _shown(option: Field[object]) -> object:
+def _shown(option: Field[Any]) -> object:
     return "models" if option.name == "models_dir" else option.default
 
 
@@ -67,14 +68,14 @@ def load(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
     Raises:
         SetupError: a value is not a whole number or out of range; the message names where it was set.
     """
-    values: dict[str, object] = {}
+    values: dict[str, Any] = {}
     for option in options():
         given = getattr(arguments, option.name, None)
         if given is not None:
             values[option.name] = _parse(option, given, flag(option))
         elif environ.get(variable(option)):
             values[option.name] = _parse(option, environ[variable(option)], variable(option))
-    return Settings(**values)  # type: ignore[arg-type]
+    return Settings(**values)
 
 
 def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
@@ -84,7 +85,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
     return load(parser.parse_args(argv), environ)
 
 
-def _parse(option: Field[object], value: str, source: str) -> object:
+def _parse(option: Field[Any], value: str, source: str) -> object:
     if not isinstance(option.default, int):
         return value
     low, high = option.metadata["low"], option.metadata["high"]
