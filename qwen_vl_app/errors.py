@@ -5,6 +5,8 @@ AppError
 │   ├── InvalidField            a field of a request is missing, of the wrong type or out of range
 │   ├── UnreadablePicture       the bytes are not a picture this program reads
 │   ├── PictureTooLarge         more pixels than will be decoded
+│   ├── PictureTooCostly        its decoding was ended: too much time or memory
+│   ├── PictureNotFound         no such file (command line, Python)
 │   ├── RemoteUrlRefused        a picture given as http(s) or file address
 │   ├── ContextOverflow         the conversation does not fit `--ctx-size`
 │   └── EmptyRequest            neither a picture nor a question
@@ -86,6 +88,18 @@ class PictureTooLarge(BadRequest):
     code = "picture_too_large"
     en = "“{name}” has {megapixels} megapixels; at most {limit} can be opened. Please make it smaller and try again."
     zh = "“{name}”有 {megapixels} 百万像素，最多支持 {limit} 百万像素。请缩小后再试。"
+
+
+class PictureTooCostly(BadRequest):
+    code = "picture_too_costly"
+    en = "“{name}” takes too much time or memory to open. Please save it as a smaller JPEG or PNG and try again."
+    zh = "打开“{name}”需要的时间或内存过多。请另存为较小的 JPEG 或 PNG 后再试。"
+
+
+class PictureNotFound(BadRequest):
+    code = "picture_not_found"
+    en = "There is no file “{name}”. Please check its name and folder."
+    zh = "找不到文件“{name}”，请检查文件名和所在文件夹。"
 
 
 class RemoteUrlRefused(BadRequest):
