@@ -41,6 +41,7 @@ class Model:
     model: File
     mmproj: File
     budget: PictureBudget
+    cell_bytes: int  # KV cache of one token, F16: 2 x layers x KV heads x head width x 2 bytes
     sampling: Sampling = Sampling()
     repo: str = ""
     revision: str = ""
@@ -72,6 +73,7 @@ MODELS: dict[str, Model] = {
                 "ca524100ebf825c9a870db1c580d03879e0da0ab2541697e2458e64891cf9d38",
             ),
             budget=QWEN_BUDGET,
+            cell_bytes=144 << 10,
             sampling=INSTRUCT_SAMPLING,
         ),
         Model(
@@ -91,6 +93,7 @@ MODELS: dict[str, Model] = {
                 "256f3a43bd4205ffef48d6b92715e1e70b5b0e9aef06522584967513a9985331",
             ),
             budget=QWEN_BUDGET,
+            cell_bytes=144 << 10,
             sampling=INSTRUCT_SAMPLING,
         ),
         Model(
@@ -110,6 +113,7 @@ MODELS: dict[str, Model] = {
                 "c3d5afbef5287953acd57b4043d2269456e5761a4eaccb3b71b062996970aea5",
             ),
             budget=QWEN_BUDGET,
+            cell_bytes=112 << 10,
             sampling=INSTRUCT_SAMPLING,
         ),
         Model(
@@ -119,6 +123,7 @@ MODELS: dict[str, Model] = {
             model=File("model.gguf"),
             mmproj=File("mmproj.gguf"),
             budget=PictureBudget(min_tokens=49, max_tokens=64),
+            cell_bytes=2 << 10,
         ),
     )
 }

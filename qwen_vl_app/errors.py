@@ -114,7 +114,10 @@ class ContextOverflow(BadRequest):
         "This conversation needs {needed} tokens and the context holds {limit}. "
         "Start a new one, use fewer or smaller pictures, or start the program with a larger --ctx-size."
     )
-    zh = "这段对话需要 {needed} 个 token，而上下文只有 {limit} 个。请新建对话、减少或缩小图片，或用更大的 --ctx-size 启动。"
+    zh = (
+        "这段对话需要 {needed} 个 token，而上下文只有 {limit} 个。"
+        "请新建对话、减少或缩小图片，或用更大的 --ctx-size 启动。"
+    )
 
 
 class Unauthorized(AppError):

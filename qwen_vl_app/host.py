@@ -1,30 +1,94 @@
 """Which model answers, and how a picture and a question become a request for it."""
 
+import os
+from dataclasses import replace
 from pathlib import Path
 
-from qwen_vl_app import media
+import psutil
+
+from qwen_vl_app import catalogue, media
 from qwen_vl_app.catalogue import Model
 from qwen_vl_app.chat import Message, Request
-from qwen_vl_app.engine import Engine
+from qwen_vl_app.engine import Engine, State
+from qwen_vl_app.engine.fit import plan
+from qwen_vl_app.engine.local import LocalEngine
+from qwen_vl_app.errors import SetupError
 from qwen_vl_app.settings import Settings
 
 
 class Host:
-    """The model that answers and its engine."""
+    """The model that answers and its engine. Use it from one event loop: `start`, then requests, then `close`."""
 
     def __init__(self, settings: Settings, model: Model, engine: Engine) -> None:
         self.settings = settings
         self.model = model
         self.engine = engine
 
+    @property
+    def state(self) -> State:
+        """Whether questions are answered now."""
+        return self.engine.state
+
+    async def start(self) -> None:
+        """Load the model; returns when it answers.
+
+        Raises:
+            SetupError: it cannot be loaded; the message says why.
+        """
+        await self.engine.start()
+
+    async def close(self) -> None:
+        """Stop the engine; no process is left."""
+        await self.engine.close()
+
     async def picture(self, source: Path | bytes, name: str) -> media.Picture:
-        """The picture, fitted for the model that answers.
+        """The picture, fitted for the model that answers; at most half of the context is its.
 
         Raises:
             BadRequest: it cannot be read or is too large; see `media.open_picture`.
         """
-        return await media.open_picture(source, name, self.model.budget, self.settings.max_short_side)
+        budget = self.model.budget
+        budget = replace(budget, max_tokens=min(budget.max_tokens, self.settings.ctx_size // 2))
+        return await media.open_picture(source, name, budget, self.settings.max_short_side)
 
     def request(self, messages: tuple[Message, ...], owner: str) -> Request:
         """A request with the model's own sampling."""
         return Request(messages, sampling=self.model.sampling, owner=owner)
+
+
+def open_host(settings: Settings) -> Host:
+    """The host that `settings` ask for, not started yet.
+
+    Raises:
+        SetupError: there is no such model, or its files are not there; the message says where they belong.
+    """
+    model = catalogue.find(settings.model)
+    files = model.paths(Path(settings.models_dir))
+    for file in files:
+        if not file.is_file():
+            raise SetupError(
+                f"{file} is not there. Put {model.model.name} and {model.mmproj.name} of {model.repo} "
+                f"into {file.parent}, or start with --model demo"
+            )
+    engine = LocalEngine(
+        plan(
+            model,
+            (str(files[0]), str(files[1])),
+            sum(file.stat().st_size for file in files),
+            ctx_size=settings.ctx_size,
+            parallel=settings.parallel,
+            gpu_layers=settings.gpu_layers,
+            queue_size=settings.queue_size,
+            free_bytes=psutil.virtual_memory().available,
+            cores=usable_cores(),
+        )
+    )
+    return Host(settings, model, engine)
+
+
+def usable_cores() -> int:
+    """Physical processor cores that this process may use: more threads than that slow llama.cpp down."""
+    physical = psutil.cpu_count(logical=False) or os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        return min(physical, len(os.sched_getaffinity(0)))
+    return physical

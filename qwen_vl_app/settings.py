@@ -28,6 +28,7 @@ class Settings:
     port: int = _option(7860, "port to listen on; a busy one is an error", "PORT", 1, 65535)
     gpu_layers: int = _option(-1, "layers on the GPU; -1 for all, 0 for none", "N", -1)
     ctx_size: int = _option(8192, "tokens that one conversation may use", "TOKENS", 512)
+    parallel: int = _option(4, "answers written at the same time", "N", 1, 32)
     max_short_side: int = _option(768, "pictures are reduced to this short side", "PIXELS", 32, 4096)
     max_upload: int = _option(64, "largest request body", "MB", 1)
     queue_size: int = _option(64, "questions that may wait; more are told to come back", "N", 1)

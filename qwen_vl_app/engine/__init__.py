@@ -16,6 +16,14 @@ class Engine(Protocol):
         """Whether requests are answered now."""
         ...
 
+    async def start(self) -> None:
+        """Load the model; returns when requests are answered.
+
+        Raises:
+            SetupError: it cannot be loaded; the message says why.
+        """
+        ...
+
     def stream(self, request: Request) -> AsyncGenerator[Delta, None]:
         """Deltas of one answer: `Accepted`, then progress and tokens, then `Finished`.
 

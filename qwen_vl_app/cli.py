@@ -1,0 +1,91 @@
+"""The command line: serve the page (the default), or describe pictures in the terminal."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from pathlib import Path
+
+from qwen_vl_app import server, settings, tasks
+from qwen_vl_app.chat import Message, Text, Token
+from qwen_vl_app.errors import AppError, Language, SetupError
+from qwen_vl_app.host import Host, open_host
+from qwen_vl_app.settings import Settings
+
+COMMANDS = ("serve", "describe")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command in `argv` (default: this process's); returns the exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help")):
+        words.insert(0, "serve")
+    arguments = parser().parse_args(words)
+    try:
+        options = settings.load(arguments, os.environ)
+        if arguments.command == "serve":
+            return server.serve(options)
+        return asyncio.run(describe(options, arguments.pictures, arguments.prompt, language(os.environ)))
+    except SetupError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    top = argparse.ArgumentParser(prog="app.py", description="Ask a local vision-language model about pictures.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    serve = commands.add_parser("serve", help="serve the page (the default: `app.py --port 8000`)")
+    describing = commands.add_parser("describe", help="describe pictures in the terminal")
+    describing.add_argument("pictures", nargs="+", metavar="PICTURE", help="picture files")
+    describing.add_argument("--prompt", help="what to ask instead of a description")
+    for command in (serve, describing):
+        settings.add_options(command)
+    return top
+
+
+def language(environ: Mapping[str, str]) -> Language:
+    """The person's language by the locale."""
+    locale = environ.get("LC_ALL") or environ.get("LC_MESSAGES") or environ.get("LANG") or ""
+    return "zh" if locale.lower().startswith("zh") else "en"
+
+
+async def describe(options: Settings, pictures: Sequence[str], prompt: str | None, language: Language) -> int:
+    """Print an answer for each picture file as it is written; 1 if any of them failed.
+
+    Raises:
+        SetupError: the model cannot be loaded.
+    """
+    host = open_host(options)
+    await host.start()
+    failed = 0
+    try:
+        for name in pictures:
+            if len(pictures) > 1:
+                print(f"{name}:")
+            failed += not await _describe(host, name, prompt or tasks.DESCRIBE.prompt(language), language)
+    finally:
+        await host.close()
+    return 1 if failed else 0
+
+
+async def _describe(host: Host, name: str, prompt: str, language: Language) -> bool:
+    try:
+        picture = await host.picture(Path(name), name)
+        request = host.request((Message("user", (picture.image, Text(prompt))),), owner="cli")
+        async with aclosing(host.engine.stream(request)) as deltas:
+            async for delta in deltas:
+                if isinstance(delta, Token):
+                    print(delta.text, end="", flush=True)
+        print(flush=True)
+    except AppError as error:
+        print(f"error: {error.text(language)}", file=sys.stderr)
+        return False
+    except OSError as error:
+        print(f"error: {name}: {error.strerror}", file=sys.stderr)
+        return False
+    return True

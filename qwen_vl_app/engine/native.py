@@ -1,0 +1,242 @@
+"""llama.cpp's language part: one model, one context with many sequences. No policy lives here.
+
+Only this file and `vision.py` import llama_cpp. Objects are used by one thread at a time.
+"""
+
+import ctypes
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from llama_cpp import llama_cpp as C
+from llama_cpp import mtmd_cpp
+from numpy.typing import NDArray
+
+from qwen_vl_app.chat import Sampling
+from qwen_vl_app.engine.plan import Plan
+
+log = logging.getLogger(__name__)
+
+NO_SLOT = 1  # llama_decode: no free cells, nothing changed
+LOG_WARN, LOG_ERROR = 3, 4  # ggml_log_level
+FLASH_ATTENTION_AUTO = -1
+
+Floats: TypeAlias = NDArray[np.float32]
+Ints: TypeAlias = NDArray[np.int32]
+
+last_words: deque[str] = deque(maxlen=20)  # what llama.cpp complained about, for the message of a failed load
+
+
+@C.llama_log_callback  # type: ignore[untyped-decorator]
+def _on_log(level: int, text: bytes, _data: object) -> None:
+    if level in (LOG_WARN, LOG_ERROR):
+        line = text.decode("utf-8", "replace").strip()
+        last_words.append(line)
+        log.debug("llama.cpp: %s", line)
+
+
+def quiet() -> None:
+    """Take llama.cpp's and mtmd's log lines away from stderr; warnings and errors stay in `last_words`."""
+    C.llama_log_set(_on_log, None)
+    mtmd_cpp.mtmd_log_set(_on_log, None)
+    mtmd_cpp.mtmd_helper_log_set(_on_log, None)
+
+
+class LoadError(Exception):
+    """llama.cpp refused a file or could not get the memory for it."""
+
+
+class DecodeError(Exception):
+    """llama_decode returned `code`; what is in the batch's sequences is unknown unless it is NO_SLOT."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"llama_decode returned {code}")
+        self.code = code
+
+
+class Sampler:
+    """A sampler chain of llama.cpp with its own memory of the answer.
+
+    Order as in llama.cpp: bias, penalties, top_k, top_p, min_p, temperature, draw.
+    """
+
+    def __init__(self, vocab: Any, size: int, options: Sampling, bias: Sequence[tuple[int, float]] = ()) -> None:
+        self._chain = C.llama_sampler_chain_init(C.llama_sampler_chain_default_params())
+        for part in _sampler_parts(size, options, bias):
+            C.llama_sampler_chain_add(self._chain, part)
+
+    def sample(self, context: Any, row: int) -> int:
+        """The next token from the logits of batch row `row`; it is remembered for the penalties."""
+        return int(C.llama_sampler_sample(self._chain, context, row))
+
+    def free(self) -> None:
+        """Give its memory back; the sampler must not be used any more."""
+        if self._chain:
+            C.llama_sampler_free(self._chain)
+            self._chain = None
+
+
+def _sampler_parts(size: int, options: Sampling, bias: Sequence[tuple[int, float]]) -> list[Any]:
+    parts: list[Any] = []
+    if bias:
+        entries = (C.llama_logit_bias * len(bias))(*(C.llama_logit_bias(token, value) for token, value in bias))
+        parts.append(C.llama_sampler_init_logit_bias(size, len(bias), entries))
+    penalties = (options.repeat_penalty, options.frequency_penalty, options.presence_penalty)
+    if options.penalty_window > 0 and penalties != (1.0, 0.0, 0.0):
+        parts.append(C.llama_sampler_init_penalties(size, options.penalty_window, *penalties))
+    if options.temperature <= 0:
+        return [*parts, C.llama_sampler_init_greedy()]
+    if options.top_k > 0:
+        parts.append(C.llama_sampler_init_top_k(options.top_k))
+    if options.top_p < 1:
+        parts.append(C.llama_sampler_init_top_p(options.top_p, 1))
+    if options.min_p > 0:
+        parts.append(C.llama_sampler_init_min_p(options.min_p, 1))
+    seed = C.LLAMA_DEFAULT_SEED if options.seed is None else options.seed & 0xFFFFFFFF
+    return [*parts, C.llama_sampler_init_temp(options.temperature), C.llama_sampler_init_dist(seed)]
+
+
+class Language:
+    """A loaded language model and its context."""
+
+    def __init__(self, plan: Plan, progress: Callable[[float], None]) -> None:
+        """Load the file; `progress` is called with the fraction read.
+
+        Raises:
+            LoadError: the file is not a model, or memory is short.
+        """
+        self._batch_size = plan.batch
+        self.model = _load_model(plan, progress)
+        self._context = _new_context(self.model, plan)
+        self._memory = C.llama_get_memory(self._context)
+        self._vocab = C.llama_model_get_vocab(self.model)
+        self.vocab_size = int(C.llama_vocab_n_tokens(self._vocab))
+        self.width = int(C.llama_model_n_embd_inp(self.model))  # floats per picture cell, deepstack included
+        self._batch = C.llama_batch_init(plan.batch, 0, 1)
+        self._pieces: dict[int, bytes] = {}
+
+    @property
+    def template(self) -> str:
+        """The chat template (Jinja) in the file; empty if there is none."""
+        text = C.llama_model_chat_template(self.model, None)
+        return text.decode("utf-8") if text else ""
+
+    def tokenize(self, text: str, special: bool) -> list[int]:
+        """Token ids of `text`; control tokens are recognised only if `special`."""
+        data = text.encode("utf-8", "replace")
+        room = len(data) + 8
+        ids = (C.llama_token * room)()
+        count = C.llama_tokenize(self._vocab, data, len(data), ids, room, False, special)
+        return list(ids[:count])
+
+    def piece(self, token: int) -> bytes:
+        """The bytes that `token` stands for; empty for control tokens."""
+        known = self._pieces.get(token)
+        if known is None:
+            known = self._pieces[token] = self._read_piece(token, 64)
+        return known
+
+    def _read_piece(self, token: int, room: int) -> bytes:
+        buffer = ctypes.create_string_buffer(room)
+        count = C.llama_token_to_piece(self._vocab, token, buffer, room, 0, False)
+        return self._read_piece(token, -count) if count < 0 else buffer.raw[:count]
+
+    def is_end(self, token: int) -> bool:
+        """Whether `token` ends an answer."""
+        return bool(C.llama_vocab_is_eog(self._vocab, token))
+
+    def sampler(self, options: Sampling, bias: Sequence[tuple[int, float]] = ()) -> Sampler:
+        """A sampler for one answer; free it afterwards."""
+        return Sampler(self._vocab, self.vocab_size, options, bias)
+
+    def sample(self, sampler: Sampler, row: int) -> int:
+        """The next token from row `row` of the last `decode`."""
+        return sampler.sample(self._context, row)
+
+    def decode(self, rows: Sequence[tuple[int, int, int, bool]]) -> None:
+        """Put rows of (token, position, sequence, wants logits) into the context; at most `plan.batch`.
+
+        Raises:
+            DecodeError: with code NO_SLOT when no cells are free.
+        """
+        batch = self._batch
+        for i, (token, position, sequence, logits) in enumerate(rows):
+            batch.token[i] = token
+            batch.pos[i] = position
+            batch.n_seq_id[i] = 1
+            batch.seq_id[i][0] = sequence
+            batch.logits[i] = logits
+        batch.n_tokens = len(rows)
+        self._run(batch)
+
+    def decode_picture(self, embedding: Floats, positions: Ints, sequence: int) -> None:
+        """Put picture cells (n, width) with M-RoPE `positions` (4, n) into the context.
+
+        Raises:
+            DecodeError: with code NO_SLOT when no cells are free.
+        """
+        count = len(embedding)
+        data = np.ascontiguousarray(embedding, np.float32)
+        places = np.ascontiguousarray(positions, np.int32)
+        ids = (C.llama_seq_id * 1)(sequence)
+        batch = C.llama_batch(
+            n_tokens=count,
+            embd=data.ctypes.data_as(ctypes.POINTER(ctypes.c_float)),
+            pos=places.ctypes.data_as(ctypes.POINTER(C.llama_pos)),
+            n_seq_id=(ctypes.c_int32 * count)(*[1] * count),
+            seq_id=(ctypes.POINTER(C.llama_seq_id) * (count + 1))(*[ids] * count),
+            logits=(ctypes.c_int8 * count)(),
+        )
+        self._run(batch)
+
+    def _run(self, batch: Any) -> None:
+        code = C.llama_decode(self._context, batch)
+        if code:
+            raise DecodeError(code)
+
+    def forget(self, sequence: int, position: int = 0) -> None:
+        """Drop the sequence's cells from `position` on."""
+        C.llama_memory_seq_rm(self._memory, sequence, position, -1)
+
+    def copy(self, source: int, target: int, position: int) -> None:
+        """Let `target`, which must be empty, share the cells of `source` before `position`."""
+        C.llama_memory_seq_cp(self._memory, source, target, 0, position)
+
+    def close(self) -> None:
+        """Free context and model."""
+        C.llama_batch_free(self._batch)
+        C.llama_free(self._context)
+        C.llama_model_free(self.model)
+
+
+def _load_model(plan: Plan, progress: Callable[[float], None]) -> Any:
+    def report(fraction: float, _data: object) -> bool:
+        progress(fraction)
+        return True
+
+    callback = C.llama_progress_callback(report)
+    params = C.llama_model_default_params()
+    params.n_gpu_layers = plan.gpu_layers if plan.gpu_layers >= 0 else 999
+    params.use_extra_bufts = plan.extra_buffers
+    params.progress_callback = callback
+    model = C.llama_model_load_from_file(plan.model.encode(), params)
+    if not model:
+        raise LoadError("; ".join(list(last_words)[-3:]) or "the file is not a GGUF model")
+    return model
+
+
+def _new_context(model: Any, plan: Plan) -> Any:
+    params = C.llama_context_default_params()
+    params.n_ctx = plan.pool
+    params.n_batch = params.n_ubatch = plan.batch
+    params.n_seq_max = plan.sequences
+    params.n_outputs_max = plan.sequences  # llama.cpp asserts one per sequence at least
+    params.kv_unified = True
+    params.n_threads = params.n_threads_batch = plan.threads
+    params.flash_attn_type = FLASH_ATTENTION_AUTO
+    context = C.llama_init_from_model(model, params)
+    if not context:
+        raise LoadError("; ".join(list(last_words)[-3:]) or "there is not enough memory for this context")
+    return context

@@ -1,0 +1,94 @@
+"""The engine's own program: `python -m qwen_vl_app.engine.worker FD`. It ends when its socket does."""
+
+import os
+import sys
+import threading
+import time
+from multiprocessing.connection import Connection
+
+from qwen_vl_app.chat import Image, Request
+from qwen_vl_app.engine.native import Language, LoadError, quiet
+from qwen_vl_app.engine.plan import Plan
+from qwen_vl_app.engine.scheduler import Scheduler
+from qwen_vl_app.engine.vision import Vision
+from qwen_vl_app.engine.wire import Cancel, Failed, FromWorker, Loading, Ready
+
+PROOF_SIDE = 64  # px: the picture that proves the encoder
+
+
+class Link:
+    """The worker's end of the socket; without a supervisor at the other end the process ends."""
+
+    def __init__(self, connection: "Connection[FromWorker, object]") -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+        self._reported = 0.0
+
+    def send(self, message: FromWorker) -> None:
+        """Send `message` to the supervisor."""
+        try:
+            with self._lock:
+                self._connection.send(message)
+        except OSError:
+            os._exit(0)
+
+    def send_progress(self, fraction: float) -> None:
+        """Tell how much of the model is loaded, ten times a second at most."""
+        if time.monotonic() - self._reported > 0.1:
+            self._reported = time.monotonic()
+            self.send(Loading(fraction))
+
+    def forward(self, scheduler: Scheduler) -> None:
+        """Hand what the supervisor sends to `scheduler`, until it says close."""
+        while True:
+            try:
+                message = self._connection.recv()
+            except (EOFError, OSError):
+                os._exit(0)
+            if isinstance(message, Request):
+                scheduler.submit(message)
+            elif isinstance(message, Cancel):
+                scheduler.cancel(message.request_id)
+            else:
+                scheduler.close()
+                return
+
+
+def prove(language: Language, vision: Vision) -> None:
+    """Decode one token and encode one picture: what is going to die dies here, not in somebody's question.
+
+    Raises:
+        LoadError: either is refused.
+    """
+    try:
+        language.decode([(language.tokenize("a", special=False)[0], 0, 0, True)])
+        grey = Image(bytes([128]) * (PROOF_SIDE * PROOF_SIDE * 3), PROOF_SIDE, PROOF_SIDE, "proof")
+        vision.encode(grey, lambda: True)
+    except RuntimeError as error:
+        raise LoadError(str(error)) from error
+    language.forget(0)
+
+
+def main(descriptor: int) -> None:
+    """Load what the first message says, then answer until told to close."""
+    link = Link(connection := Connection(descriptor))
+    plan = connection.recv()
+    assert isinstance(plan, Plan)
+    quiet()
+    try:
+        language = Language(plan, link.send_progress)
+        vision = Vision(plan, language.model, language.width)
+        prove(language, vision)
+        scheduler = Scheduler(plan, language, vision, link.send)
+    except (LoadError, ValueError) as error:
+        link.send(Failed(str(error)))
+        return
+    link.send(Ready())
+    threading.Thread(target=link.forward, args=(scheduler,), name="link", daemon=True).start()
+    scheduler.run()
+    vision.close()
+    language.close()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
