@@ -1,0 +1,153 @@
+"""start.sh's own program: install what is missing, then become app.py.
+
+The same process id all the way: signals that a service manager sends reach the app.
+"""
+
+import fcntl
+import io
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+
+from qwen_vl_app.errors import SetupError
+from qwen_vl_app.install import address, cpu, llama, stamp
+from qwen_vl_app.install.environment import STALL_SECONDS, Site, clean, install_packages, make_environment
+from qwen_vl_app.install.machine import check_compiler, check_space, choose_scratch
+from qwen_vl_app.install.runner import Runner
+from qwen_vl_app.install.texts import language, text
+
+ROOT = Path(__file__).resolve().parents[2]
+INSTALL_ONLY = "--install-only"  # start.sh's own flag: for tests/run.sh and images
+EXIT_INTERRUPTED = 130
+
+
+def main(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> int:
+    """Install if needed and run app.py with `argv`; returns only without starting it."""
+    environ = dict(os.environ if environ is None else environ)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show Chinese
+    try:
+        prepare(environ)
+    except SetupError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\n" + text("interrupted", language(environ)), file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except OSError as error:
+        print(text("os_error", language(environ), why=error, folder=ROOT), file=sys.stderr)
+        return 1
+    if INSTALL_ONLY in argv:
+        return 0
+    return _become_app(argv, environ)
+
+
+def prepare(environ: Mapping[str, str]) -> None:
+    """Return when .venv is installed and proved for this machine."""
+    venv = ROOT / ".venv"
+    processor = cpu.detect()
+    if _in(venv):
+        if holds(venv, processor):
+            return
+        _leave_environment()
+    with _interruptible(), _locked(environ) as lock:
+        if not holds(venv, processor):
+            _install(environ, processor, lock)
+
+
+def holds(venv: Path, processor: cpu.Processor) -> bool:
+    """Whether an earlier installation was finished, and on this machine, this Python, these requirements."""
+    found = stamp.read(venv)
+    if found is None or (ROOT / ".build" / "unfinished").exists():
+        return False
+    wanted = stamp.expected(venv, processor)
+    return found.same_packages(wanted) and found.same_proof(wanted)
+
+
+def _in(venv: Path) -> bool:
+    return Path(sys.prefix).resolve() == venv.resolve()
+
+
+def _leave_environment() -> None:
+    """Go on with the Python that .venv was made of: what follows may make .venv anew."""
+    base = sys._base_executable  # type: ignore[attr-defined]
+    os.execv(base, [base, *sys.orig_argv[1:]])
+
+
+def _install(environ: Mapping[str, str], processor: cpu.Processor, lock: int) -> None:
+    build = ROOT / ".build"
+    chosen = language(environ)
+    before = stamp.read(ROOT / ".venv")
+    print(text("changed" if before else "installing", chosen), flush=True)
+    scratch = choose_scratch(build / "scratch")
+    try:
+        check_space(ROOT, scratch, chosen)
+        stall = float(environ.get("QWEN_VL_STALL_SECONDS", STALL_SECONDS))
+        log = build / "install.log"
+        log.write_text("", encoding="utf-8")
+        site = Site(ROOT, environ, chosen, Runner(log, scratch, stall, keep_open=[lock]))
+        _install_at(site, processor, before)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _install_at(site: Site, processor: cpu.Processor, before: stamp.Stamp | None) -> None:
+    if not stamp.installed_engine(site.venv):
+        check_compiler(site.environ, site.language)  # before minutes of downloads
+    make_environment(site)
+    wanted = stamp.expected(site.venv, processor)
+    if before is None or not before.same_packages(wanted) or not stamp.read(site.venv):
+        install_packages(site)
+    built = llama.install(site, processor, before)
+    wanted = stamp.expected(site.venv, processor)
+    stamp.write(site.venv, replace(wanted, build=built.name, options=built.options))
+    clean(site)
+    site.say("ready")
+
+
+@contextmanager
+def _locked(environ: Mapping[str, str]) -> Iterator[int]:
+    """One installation at a time. The kernel drops the lock when its holder and its pip have ended, however."""
+    folder = ROOT / ".build"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            print(text("waiting", language(environ), pid=file.read().strip() or "?"), flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield file.fileno()
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """A closed terminal and a service manager's stop clean up as Ctrl-C does."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _become_app(argv: Sequence[str], environ: Mapping[str, str]) -> int:
+    environ = dict(environ)
+    if address.open_to_all(argv, environ):
+        print(address.announcement(argv, environ, language(environ)), flush=True)
+        environ[address.HOST_VARIABLE] = address.EVERYWHERE
+    python = ROOT / ".venv" / "bin" / "python"
+    os.execve(python, [str(python), str(ROOT / "app.py"), *argv], environ)
