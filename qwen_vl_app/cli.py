@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
-from qwen_vl_app import server, settings, tasks
+from qwen_vl_app import settings, tasks
 from qwen_vl_app.chat import Message, Text, Token
 from qwen_vl_app.errors import AppError, Language, SetupError
 from qwen_vl_app.host import Host, open_host
@@ -26,6 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         options = settings.load(arguments, os.environ)
         if arguments.command == "serve":
+            from qwen_vl_app import server  # gradio takes seconds to import: not for the other commands
+
             return server.serve(options)
         return asyncio.run(describe(options, arguments.pictures, arguments.prompt, language(os.environ)))
     except SetupError as error:

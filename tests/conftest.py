@@ -1,0 +1,64 @@
+"""Fixtures that more than one file uses: the demo model, running, and the drawn world."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from qwen_vl_app import catalogue
+from qwen_vl_app.engine.local import LocalEngine
+from qwen_vl_app.engine.plan import Plan
+
+ROOT = Path(__file__).resolve().parent.parent
+T = TypeVar("T")
+
+
+class Loop:
+    """An event loop in a thread, so that plain test functions share one engine."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, T], seconds: float = 60) -> T:
+        """The result of `work`, run in the loop."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(seconds)
+
+    def close(self) -> None:
+        """End the thread."""
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join()
+        self.loop.close()
+
+
+@pytest.fixture(scope="session")
+def loop() -> Iterator[Loop]:
+    """A running event loop."""
+    loop = Loop()
+    yield loop
+    loop.close()
+
+
+@pytest.fixture(scope="session")
+def demo_plan() -> Callable[..., Plan]:
+    """Makes plans for the demo model."""
+    model, mmproj = catalogue.find("demo").paths(ROOT / "models")
+
+    def make(**changes: int) -> Plan:
+        sizes = {"ctx_size": 2048, "pool": 8192, "threads": 2} | changes
+        return Plan(str(model), str(mmproj), **sizes)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def engine(loop: Loop, demo_plan: Callable[..., Plan]) -> Iterator[LocalEngine]:
+    """The demo model, ready to answer."""
+    engine = LocalEngine(demo_plan())
+    loop.run(engine.start())
+    yield engine
+    loop.run(engine.close())

@@ -1,0 +1,39 @@
+import pytest
+
+from qwen_vl_app import settings
+from qwen_vl_app.errors import SetupError
+
+
+def test_a_flag_wins_over_the_environment_and_that_over_the_default() -> None:
+    environ = {"QWEN_VL_PORT": "8001", "QWEN_VL_CTX_SIZE": "2048"}
+    options = settings.parse(["--port", "8002"], environ)
+    assert (options.port, options.ctx_size, options.gpu_layers) == (8002, 2048, -1)
+
+
+def test_every_setting_is_a_flag_and_a_variable() -> None:
+    for option in settings.options():
+        value = "5" if isinstance(option.default, int) else "x"
+        if option.name == "ctx_size":
+            value = "600"
+        if option.name == "max_short_side":
+            value = "64"
+        by_flag = settings.parse([settings.flag(option), value], {})
+        by_variable = settings.parse([], {settings.variable(option): value})
+        assert str(getattr(by_flag, option.name)) == value
+        assert by_flag == by_variable
+
+
+@pytest.mark.parametrize(
+    ("argv", "environ", "message"),
+    [
+        (["--port", "http"], {}, "--port: 'http' is not a whole number"),
+        (["--port", "70000"], {}, "--port: 70000 is out of range; it must be from 1 to 65535"),
+        ([], {"QWEN_VL_CTX_SIZE": "12"}, "QWEN_VL_CTX_SIZE: 12 is out of range; it must be at least 512"),
+    ],
+)
+def test_bad_values_are_refused_naming_where_they_were_set(
+    argv: list[str], environ: dict[str, str], message: str
+) -> None:
+    with pytest.raises(SetupError) as refusal:
+        settings.parse(argv, environ)
+    assert str(refusal.value) == message
