@@ -1,4 +1,7 @@
-"""Pictures in: any file a person has becomes a `chat.Image`; untrusted bytes are decoded in a limited child only."""
+"""Pictures in: any file a person has becomes a `chat.Image`; untrusted bytes are decoded in a limited child only.
+
+JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF and HEIC, told by their bytes. Upright, in sRGB, on white, whole cells in size.
+"""
 
 import hashlib
 from dataclasses import dataclass
@@ -8,53 +11,93 @@ from typing import Any
 from qwen_vl_app.catalogue import CELL, PictureBudget
 from qwen_vl_app.chat import Image
 from qwen_vl_app.errors import PictureNotFound, UnreadablePicture
-from qwen_vl_app.media.fit import Fit, fit
-from qwen_vl_app.media.kinds import HEAD, kind_of
+from qwen_vl_app.media.fit import Box, Fit
+from qwen_vl_app.media.kinds import HEAD, Note, kind_of
+from qwen_vl_app.media.tiles import MOST, join_texts, plan
+
+__all__ = ["Picture", "join_texts", "open_picture", "open_tiles", "prepare"]
+
+RELATIVE = 1000  # the model's coordinates go from 0 to this on each side (Qwen3-VL cookbook)
 
 
 @dataclass(frozen=True)
 class Picture:
     """A picture ready for the model, and what it was: size in px upright, before fitting.
 
-    `placed` tells which part of the fitted picture is the person's picture and which is white bars.
+    `image` shows `region` of the original, where `placed` tells (the rest is white bars). `note` is a code for what
+    was left out of the file.
     """
 
     image: Image
     original_width: int
     original_height: int
     placed: Fit
-    note: str = ""
+    region: Box
+    note: Note = ""
+
+    def to_original(self, x: float, y: float) -> tuple[float, float]:
+        """A place in the model's coordinates, 0 to 1000 on each side of `image`, in px of the original picture."""
+        left, top, right, bottom = self.region
+        across = (x / RELATIVE * self.placed.width - self.placed.left) / self.placed.inner_width
+        down = (y / RELATIVE * self.placed.height - self.placed.top) / self.placed.inner_height
+        return left + min(max(across, 0), 1) * (right - left), top + min(max(down, 0), 1) * (bottom - top)
+
+    def box_to_original(self, box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+        """A box (x1, y1, x2, y2) in the model's coordinates, in px of the original picture."""
+        return *self.to_original(box[0], box[1]), *self.to_original(box[2], box[3])
+
+
+def prepare() -> None:
+    """Start the process of the first picture now, so that it need not wait for it. Not needed, only faster."""
+    from qwen_vl_app.media import sandbox
+
+    sandbox.nursery.prepare()
 
 
 async def open_picture(source: Path | bytes, name: str, budget: PictureBudget, max_short_side: int) -> Picture:
-    """The picture in `source`, upright, on white, in sRGB, fitted into the budget.
+    """The picture in `source`, fitted into the budget; its short side at most `max_short_side` px.
 
     Raises:
         PictureNotFound, UnreadablePicture, PictureTooLarge, PictureTooCostly: naming `name`, the person's own name
         for the file.
     """
-    request = _request("fitted", source, name, budget, max_short_side)
+    return (await _open(source, name, budget, max_short_side, tiled=False))[0]
+
+
+async def open_tiles(
+    source: Path | bytes, name: str, budget: PictureBudget, max_short_side: int
+) -> tuple[Picture, ...]:
+    """The picture in overlapping pieces from top to bottom, each fitted into the budget; one if it is not long.
+
+    Read one after the other, their texts become one by `join_texts`. Raises what `open_picture` does.
+    """
+    return await _open(source, name, budget, max_short_side, tiled=True)
+
+
+async def _open(
+    source: Path | bytes, name: str, budget: PictureBudget, max_short_side: int, tiled: bool
+) -> tuple[Picture, ...]:
     # Deferred: the child imports this package too and must not spend its start on asyncio.
     from qwen_vl_app.media import sandbox
 
-    most = budget.max_tokens * CELL**2 * 3
+    request = _request(source, name, budget, max_short_side) | {"tiled": tiled}
+    most = budget.max_tokens * CELL**2 * 3 * (MOST if tiled else 1)
     header, pixels = await sandbox.ask(request, source if isinstance(source, bytes) else b"", name, most)
-    width, height = header["width"], header["height"]
-    placed = fit(width, height, budget, max_short_side)
-    if len(pixels) != placed.width * placed.height * 3:
-        raise UnreadablePicture(name=name)
-    return Picture(_image(pixels, placed), width, height, placed)
+    try:
+        width, height, note = int(header["width"]), int(header["height"]), _note(header["note"])
+        parts = plan(width, height, budget, max_short_side, tiled)
+        return tuple(_cut(pixels, parts, width, height, note))
+    except (KeyError, TypeError, ValueError, ArithmeticError):  # only from a child that was taken over
+        raise UnreadablePicture(name=name) from None
 
 
-def _request(
-    operation: str, source: Path | bytes, name: str, budget: PictureBudget, max_short_side: int
-) -> dict[str, Any]:
+def _request(source: Path | bytes, name: str, budget: PictureBudget, max_short_side: int) -> dict[str, Any]:
     """What the child is asked; refuses at once what does not even begin like a picture."""
     kind = kind_of(_head(source, name))
     if kind is None:
         raise UnreadablePicture(name=name)
     request = {
-        "operation": operation,
+        "operation": "fitted",
         "kind": kind,
         "min_tokens": budget.min_tokens,
         "max_tokens": budget.max_tokens,
@@ -70,6 +113,29 @@ def _head(source: Path | bytes, name: str) -> bytes:
         raise PictureNotFound(name=name)
     with source.open("rb") as file:
         return file.read(HEAD)
+
+
+def _note(value: object) -> Note:
+    match value:
+        case "" | "first_frame" | "first_of_several":
+            return value
+    raise ValueError(value)
+
+
+def _cut(pixels: bytes, parts: list[tuple[Box, Fit]], width: int, height: int, note: Note) -> list[Picture]:
+    """The pictures whose pixels follow each other in `pixels`.
+
+    Raises:
+        ValueError: there are not exactly as many as they need.
+    """
+    pictures, start = [], 0
+    for region, placed in parts:
+        end = start + placed.width * placed.height * 3
+        pictures.append(Picture(_image(pixels[start:end], placed), width, height, placed, region, note))
+        start = end
+    if start != len(pixels):
+        raise ValueError(len(pixels))
+    return pictures
 
 
 def _image(pixels: bytes, placed: Fit) -> Image:

@@ -7,8 +7,11 @@ aspect least; where even that bends it visibly, the picture keeps its aspect bet
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from qwen_vl_app.catalogue import CELL, PictureBudget
+
+Box: TypeAlias = tuple[int, int, int, int]  # left, top, right, bottom in px
 
 LONGEST = 100  # the canvas is at most this many times longer than wide; the official code refuses ratios above 200
 BEND = math.log(1.1)  # a side of five cells rounded by half a cell bends the aspect by a tenth: not more without bars

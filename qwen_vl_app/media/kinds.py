@@ -3,8 +3,11 @@
 from typing import Literal, TypeAlias
 
 Kind: TypeAlias = Literal["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF", "HEIF"]
+# What of a file is not looked at: the later frames of a moving picture, or its later pages and pictures.
+Note: TypeAlias = Literal["", "first_frame", "first_of_several"]
 
 HEAD = 64  # bytes that are enough to tell
+WEBP_HEAD = 30  # bytes that hold the size of a WebP picture
 
 _STARTS: tuple[tuple[bytes, Kind], ...] = (
     (b"\xff\xd8\xff", "JPEG"),
@@ -38,3 +41,15 @@ def _kind_of_brands(head: bytes) -> Kind | None:
     if brands & _AVIF:
         return "AVIF"
     return "HEIF" if brands & _HEIF else None
+
+
+def webp_size(head: bytes) -> tuple[int, int]:
+    """Width and height in px from the first WEBP_HEAD bytes of a WebP file (RFC 9649, section 2); 0 x 0 if damaged."""
+    if len(head) < WEBP_HEAD:
+        return 0, 0
+    if head[12:16] == b"VP8X":
+        return int.from_bytes(head[24:27], "little") + 1, int.from_bytes(head[27:30], "little") + 1
+    if head[12:16] == b"VP8L":
+        bits = int.from_bytes(head[21:25], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    return int.from_bytes(head[26:28], "little") & 0x3FFF, int.from_bytes(head[28:30], "little") & 0x3FFF

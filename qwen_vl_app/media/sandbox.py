@@ -1,29 +1,73 @@
 """One limited process per picture, two at a time, killed when it takes too long.
 
-Python starts it, with Pillow loaded, in well under a tenth of a second, so each picture gets a fresh one and
-nothing of one picture can reach the next.
+Python needs about a tenth of a second to start with Pillow, so one process is always ready before its picture comes;
+it ends by itself when this program does. On macOS, which does not limit a process's address space, this side looks at
+the memory in use four times a second instead; everywhere the header's limits on pixels come first.
 """
 
 import asyncio
+import atexit
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
-from threading import Timer
+from threading import Event, Lock, Thread
 from typing import Any
 
 from qwen_vl_app.errors import PictureTooCostly, PictureTooLarge, UnreadablePicture
 
 AT_ONCE = 2  # pictures
 WALL = 10.0  # seconds (reliability.md, fault 13)
-HEADER = 64 * 1024  # bytes, more than any reply's first line
+MEMORY_IS_WATCHED = sys.platform == "darwin"
+MEMORY = 2 * 1024**3  # bytes in use, where it is watched
+LOOK = 0.25  # seconds between two looks at the memory
+HEADER = 4096  # bytes, more than any reply's first line
 
 _ROOT = Path(__file__).resolve().parents[2]
 _BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from qwen_vl_app.media.child import main; main()"
-_KEPT = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR")  # of the environment; it may hold passwords
+_KEPT = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")  # of the environment, which may hold passwords
 _threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="picture")
+
+Process = subprocess.Popen[bytes]
+
+
+class Nursery:
+    """Starts children, one ahead of need."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._ready: Process | None = None
+
+    def prepare(self) -> None:
+        """Have a child ready for the next picture."""
+        with self._lock:
+            if self._ready is None:
+                self._ready = _start()
+
+    def take(self) -> Process:
+        """A child that nobody has used."""
+        with self._lock:
+            child, self._ready = self._ready, None
+        if child is not None and child.poll() is not None:
+            _end(child)
+            child = None
+        return child or _start()
+
+    def close(self) -> None:
+        """End the child that waits."""
+        with self._lock:
+            child, self._ready = self._ready, None
+        if child is not None:
+            _end(child)
+
+
+nursery = Nursery()
+atexit.register(nursery.close)
 
 
 async def ask(request: dict[str, Any], payload: bytes, name: str, most: int) -> tuple[dict[str, Any], bytes]:
@@ -32,66 +76,85 @@ async def ask(request: dict[str, Any], payload: bytes, name: str, most: int) -> 
     Raises:
         UnreadablePicture, PictureTooLarge, PictureTooCostly: what the child said, or how it ended; naming `name`.
     """
-    child: list[subprocess.Popen[bytes]] = []
-    future = _threads.submit(_converse, child, json.dumps(request).encode() + b"\n", payload, HEADER + most)
+    children: list[Process] = []
+    future = _threads.submit(_converse, children, json.dumps(request).encode() + b"\n", payload, HEADER + most)
     try:
-        reply, killed = await asyncio.wrap_future(future)
+        reply, code = await asyncio.wrap_future(future)
     except asyncio.CancelledError:
-        for process in child:
-            process.kill()
+        for child in children:
+            child.kill()
         raise
-    line, newline, pixels = reply.partition(b"\n")
-    if killed:
+    if code in (-signal.SIGKILL, -signal.SIGXCPU):
         raise PictureTooCostly(name=name)
-    if not newline or len(pixels) > most:
-        raise UnreadablePicture(name=name)
-    header: dict[str, Any] = json.loads(line)
-    _refuse(header, name)
-    return header, pixels
+    line, _, pixels = reply.partition(b"\n")
+    return _header(line, name), pixels
 
 
-def _refuse(header: dict[str, Any], name: str) -> None:
-    """Raise what the child refused."""
-    match header.get("refusal"):
-        case None:
-            return
-        case "too_large":
-            raise PictureTooLarge(name=name, megapixels=header["megapixels"], limit=header["limit"])
-        case "too_costly":
-            raise PictureTooCostly(name=name)
-        case _:
-            raise UnreadablePicture(name=name)
-
-
-def _converse(child: list[subprocess.Popen[bytes]], request: bytes, payload: bytes, most: int) -> tuple[bytes, bool]:
-    """Start a child, give it all, take at most `most` bytes; and whether it had to be killed for the time it took."""
-    process = _start()
-    child.append(process)
-    timer = Timer(WALL, process.kill)
-    timer.start()
+def _header(line: bytes, name: str) -> dict[str, Any]:
+    """The reply's first line, unless it is a refusal or none at all."""
     try:
-        reply = _exchange(process, request, payload, most)
+        header: dict[str, Any] = json.loads(line)
+        refusal = header.get("refusal")
+        if refusal == "too_large":
+            raise PictureTooLarge(name=name, megapixels=int(header["megapixels"]), limit=int(header["limit"]))
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError):  # it died, or it was taken over
+        raise UnreadablePicture(name=name) from None
+    if refusal:
+        raise (PictureTooCostly if refusal == "too_costly" else UnreadablePicture)(name=name)
+    return header
+
+
+def _converse(children: list[Process], request: bytes, payload: bytes, most: int) -> tuple[bytes, int]:
+    """Give a child all, take at most `most` bytes; also its exit status."""
+    child = nursery.take()
+    children.append(child)
+    done = Event()
+    guard = Thread(target=_guard, args=(child, done), daemon=True)
+    guard.start()
+    try:
+        reply = _exchange(child, request, payload, most)
+        code = child.wait() if len(reply) <= most else 0
     finally:
-        late = not timer.is_alive()
-        timer.cancel()
-        process.kill()
-        process.wait()
-    return reply, late
+        done.set()
+        guard.join()
+        _end(child)
+        nursery.prepare()
+    return reply[:most], code
 
 
-def _exchange(process: subprocess.Popen[bytes], request: bytes, payload: bytes, most: int) -> bytes:
-    assert process.stdin is not None and process.stdout is not None
-    with process.stdout as replies:
-        try:
-            with process.stdin as requests:
-                requests.write(request)
-                requests.write(payload)
-        except OSError:  # it ended before it had read everything; what it said still counts
-            pass
-        return replies.read(most + 1)
+def _exchange(child: Process, request: bytes, payload: bytes, most: int) -> bytes:
+    assert child.stdin is not None and child.stdout is not None
+    with suppress(OSError), child.stdin as requests:  # it may end before it has read all; what it said still counts
+        requests.write(request)
+        requests.write(payload)
+    return child.stdout.read(most + 1)
 
 
-def _start() -> subprocess.Popen[bytes]:
+def _guard(child: Process, done: Event) -> None:
+    """Kill the child when it is not done in time, or takes too much where its memory is watched."""
+    deadline = time.monotonic() + WALL
+    while not done.wait(LOOK if MEMORY_IS_WATCHED else WALL):
+        if time.monotonic() >= deadline or (MEMORY_IS_WATCHED and resident(child.pid) > MEMORY):
+            child.kill()
+            return
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory that the process `pid` has in use; 0 when it has ended."""
+    shown = subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], stdout=subprocess.PIPE, check=False).stdout
+    return int(shown or b"0") * 1024
+
+
+def _end(child: Process) -> None:
+    child.kill()
+    child.wait()
+    for pipe in (child.stdin, child.stdout):
+        if pipe is not None:
+            with suppress(OSError):
+                pipe.close()
+
+
+def _start() -> Process:
     return subprocess.Popen(
         [sys.executable, "-I", "-c", _BOOT, str(_ROOT)],
         stdin=subprocess.PIPE,

@@ -1,0 +1,70 @@
+"""Long pictures in pieces: which ones, and how their texts become one again. Pure, no heavy imports."""
+
+import math
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+
+from qwen_vl_app.catalogue import CELL, PictureBudget
+from qwen_vl_app.media.fit import Box, Fit, fit
+
+LEGIBLE = 0.75  # a picture that the budget shrinks to less than this part of its permitted size is cut into pieces
+OVERLAP = 8  # a piece shares 1/OVERLAP of its height with the next: some lines of text
+MOST = 12  # pieces; 47 MB of pixels at 1,280 tokens each
+LOOK_BACK = 60  # lines that two pieces can have in common
+ALIKE = 0.85  # two readings of one line agree at least this much (difflib's ratio)
+
+
+def pieces(width: int, height: int, budget: PictureBudget, max_short_side: int) -> list[Box]:
+    """The parts of a picture of `width` x `height` px to be read one after the other, top to bottom.
+
+    One box with everything, unless the picture is taller than wide and too long to stay legible within the budget.
+    """
+    scale = min(1.0, max_short_side / width)
+    if height <= width or fit(width, height, budget, max_short_side).inner_width >= LEGIBLE * scale * width:
+        return [(0, 0, width, height)]
+    rows = budget.max_tokens // math.ceil(width * scale / CELL)
+    tall = max(math.floor(rows * CELL / scale), width)
+    common = tall // OVERLAP
+    count = min(math.ceil((height - common) / (tall - common)), MOST)
+    tall = math.ceil((height + (count - 1) * common) / count)
+    tops = (round(at * (height - tall) / max(count - 1, 1)) for at in range(count))
+    return [(0, top, width, top + tall) for top in tops]
+
+
+def plan(width: int, height: int, budget: PictureBudget, max_short_side: int, tiled: bool) -> list[tuple[Box, Fit]]:
+    """What is cut from a picture of `width` x `height` px, and the canvas of each part.
+
+    The child cuts by it and the parent checks the child's answer by it.
+    """
+    boxes = pieces(width, height, budget, max_short_side) if tiled else [(0, 0, width, height)]
+    return [(box, fit(box[2] - box[0], box[3] - box[1], budget, max_short_side)) for box in boxes]
+
+
+def join_texts(texts: Sequence[str]) -> str:
+    """The texts of overlapping pieces, top to bottom, as one text; lines that two of them share appear once.
+
+    A line that the edge of a piece cut in two is taken from the piece that has it whole. Where no line is shared,
+    the texts follow each other.
+    """
+    lines: list[str] = []
+    for text in texts:
+        lines = _join(lines, [line.rstrip() for line in text.splitlines() if line.strip()])
+    return "\n".join(lines)
+
+
+def _join(above: list[str], below: list[str]) -> list[str]:
+    for size in range(min(len(above), len(below), LOOK_BACK), 0, -1):
+        for cut_above, cut_below in ((0, 0), (1, 0), (0, 1), (1, 1)):
+            end = len(above) - cut_above
+            if _same(above[max(end - size, 0) : end], below[cut_below : cut_below + size]):
+                return above[:end] + below[cut_below + size :]
+    return above + below
+
+
+def _same(above: list[str], below: list[str]) -> bool:
+    return len(above) == len(below) and all(map(_alike, above, below))
+
+
+def _alike(one: str, other: str) -> bool:
+    left, right = "".join(one.split()), "".join(other.split())
+    return left == right or SequenceMatcher(None, left, right, autojunk=False).ratio() >= ALIKE
