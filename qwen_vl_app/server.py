@@ -1,0 +1,218 @@
+"""One process, one port: the gate, `/health` and the page, served until somebody says stop."""
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http.cookies import SimpleCookie
+from pathlib import Path
+
+import gradio as gr
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+
+from qwen_vl_app import __version__
+from qwen_vl_app.errors import SetupError
+from qwen_vl_app.gate import MB, App, Gate, Message, Receive, Scope, Send, is_loopback
+from qwen_vl_app.host import Host, open_host
+from qwen_vl_app.scratch import private_folder, uploads_in
+from qwen_vl_app.settings import Settings
+from qwen_vl_app.ui.desk import OWNER_COOKIE
+from qwen_vl_app.ui.document import dress
+from qwen_vl_app.ui.look import CSS, theme
+from qwen_vl_app.ui.page import I18N, build
+from qwen_vl_app.ui.texts import language_of
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # also for code of Gradio's that is not told
+LAST_WORDS = 2  # s that open answers get at the end; then the engine is closed under them
+YEAR = 365 * 24 * 3600  # s
+
+
+def serve(settings: Settings) -> int:
+    """Serve the page until SIGTERM or Ctrl-C; returns the exit status.
+
+    Raises:
+        SetupError: the port is taken, or the model cannot be opened or loaded.
+    """
+    term = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with listen(settings) as door, private_folder() as folder, uploads_in(folder):
+            host = open_host(settings)
+            print(welcome(settings), flush=True)
+            run(create_app(host), host, door)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        signal.signal(signal.SIGTERM, term)
+    return 0
+
+
+def listen(settings: Settings) -> socket.socket:
+    """The socket to serve on, taken before anything slow begins.
+
+    Raises:
+        SetupError: it is taken or not this machine's; the message names it and the flag.
+    """
+    try:
+        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    except socket.gaierror:
+        raise SetupError(f"--host {settings.host}: there is no such address") from None
+    door = socket.socket(found[0], found[1])
+    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        door.bind(found[4])
+        door.listen()
+    except OSError as error:
+        door.close()
+        raise SetupError(_why_not(settings, error)) from None
+    return door
+
+
+def _why_not(settings: Settings, error: OSError) -> str:
+    if isinstance(error, PermissionError):
+        return f"port {settings.port} needs administrator rights; choose another with --port {settings.port + 8000}"
+    if error.errno == 98 or error.errno == 48:
+        return f"port {settings.port} is in use by another program; end that one, or choose another with --port"
+    return f"--host {settings.host} --port {settings.port}: {error.strerror}"
+
+
+def welcome(settings: Settings) -> str:
+    """The line for the terminal: which address to open, and who else can."""
+    if is_loopback(settings.host):
+        return f"Open http://{settings.host}:{settings.port} in a browser. Ctrl-C ends the program."
+    asked = "a password is asked for" if settings.auth else "nobody is asked for a password: --auth user:password"
+    return f"Open http://{_address(settings.host)}:{settings.port} in a browser ({asked}). Ctrl-C ends the program."
+
+
+def _address(host: str) -> str:
+    """The address of this machine on the network it would use; nothing is sent."""
+    if host not in ("0.0.0.0", "::"):
+        return host
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+            return str(probe.getsockname()[0])
+        except OSError:
+            return socket.gethostname()
+
+
+def create_app(host: Host) -> FastAPI:
+    """The web app: gate outermost, then `/health` and the page."""
+    settings = host.settings
+    page = build(host)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan(host))
+
+    @app.get("/health")
+    def health() -> JSONResponse:
+        """Whether questions are answered now: 200 when they are, 503 when not."""
+        body = {"state": host.state, "model": host.model.name, "version": __version__}
+        return JSONResponse(body, status_code=200 if host.state == "ready" else 503)
+
+    _mount(app, page, settings)
+    app.add_middleware(FirstPage, max_upload=settings.max_upload)
+    app.add_middleware(
+        Gate, max_bytes=settings.max_upload * MB, auth=settings.auth, loopback=is_loopback(settings.host)
+    )
+    return app
+
+
+def _mount(app: FastAPI, page: gr.Blocks, settings: Settings) -> None:
+    gr.mount_gradio_app(
+        app,
+        page,
+        path="/",
+        server_name=settings.host,
+        server_port=settings.port,
+        footer_links=[],
+        run_history=False,
+        enable_monitoring=False,
+        show_error=False,
+        ssr_mode=False,
+        mcp_server=False,
+        pwa=False,
+        i18n=I18N,
+        theme=theme(),
+        css=CSS,
+        max_file_size=settings.max_upload * MB,
+        favicon_path=str(Path(__file__).parent / "ui" / "icon.png"),
+    )
+    # Gradio checks that an upload's path is one it gave out only after `launch`, which mounting leaves out:
+    # without this line a request could name any file of this machine as its picture.
+    page.has_launched = True
+
+
+def _lifespan(host: Host):  # type: ignore[no-untyped-def]
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.loading = asyncio.create_task(host.start())
+        try:
+            yield
+        finally:
+            app.state.loading.cancel()
+            await host.close()
+
+    return lifespan
+
+
+def run(app: FastAPI, host: Host, door: socket.socket) -> None:
+    """Serve `app` on `door` until a signal comes or the model cannot be loaded.
+
+    Raises:
+        SetupError: the model cannot be loaded.
+        KeyboardInterrupt: after a clean end by a signal.
+    """
+    config = uvicorn.Config(
+        app, log_level="critical", access_log=False, server_header=False, timeout_graceful_shutdown=LAST_WORDS
+    )
+    uvicorn.Server(config).run(sockets=[door])
+
+
+class FirstPage:
+    """Writes language and title into the page's HTML and gives each browser its random id."""
+
+    def __init__(self, app: App, max_upload: int) -> None:
+        self._app = app
+        self._max_upload = max_upload
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != "/" or scope["method"] != "GET":
+            await self._app(scope, receive, send)
+            return
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        cookies = {name: morsel.value for name, morsel in SimpleCookie(headers.get("cookie", "")).items()}
+        plain = [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]
+        answer = _Whole()
+        await self._app({**scope, "headers": plain}, receive, answer.take)
+        language = language_of(headers, cookies)
+        body = dress(answer.body.decode(), language, self._max_upload).encode()
+        extra = [] if OWNER_COOKIE in cookies else [(b"set-cookie", owner_cookie().encode())]
+        await answer.give(send, body, [(b"vary", b"accept-language, cookie"), (b"cache-control", b"no-store"), *extra])
+
+
+class _Whole:
+    """A response held back until it is complete."""
+
+    def __init__(self) -> None:
+        self.start: Message = {}
+        self.body = b""
+
+    async def take(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.start = message
+        else:
+            self.body += message.get("body", b"")
+
+    async def give(self, send: Send, body: bytes, extra: list[tuple[bytes, bytes]]) -> None:
+        kept = [pair for pair in self.start["headers"] if pair[0] != b"content-length"]
+        length = (b"content-length", str(len(body)).encode())
+        await send({**self.start, "headers": [*kept, length, *extra]})
+        await send({"type": "http.response.body", "body": body})
+
+
+def owner_cookie() -> str:
+    """A cookie that tells this browser's questions from everybody else's; scripts cannot read it."""
+    return f"{OWNER_COOKIE}={secrets.token_urlsafe(24)}; Max-Age={YEAR}; Path=/; HttpOnly; SameSite=Lax"

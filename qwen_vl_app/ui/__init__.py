@@ -1,0 +1,1 @@
+"""The page: Gradio Blocks, its texts in two languages, its look."""

@@ -1,0 +1,41 @@
+"""The answers being written now, by page: so that Stop ends one's own and no other."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from qwen_vl_app.engine import Engine
+
+
+@dataclass
+class Job:
+    """One answer being written; `request` is empty until the engine has it."""
+
+    request: str = ""
+    stopped: bool = False
+
+
+class Jobs:
+    """Which page is having an answer written."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._jobs: dict[str, Job] = {}
+
+    @contextmanager
+    def running(self, page: str) -> Iterator[Job]:
+        """A job of `page`, known to `stop` until the block ends."""
+        job = self._jobs[page] = Job()
+        try:
+            yield job
+        finally:
+            if self._jobs.get(page) is job:
+                del self._jobs[page]
+
+    async def stop(self, page: str) -> None:
+        """End the page's own answer; harmless if there is none."""
+        job = self._jobs.get(page)
+        if job:
+            job.stopped = True
+            if job.request:
+                await self._engine.cancel(job.request)

@@ -1,0 +1,40 @@
+"""The page's few pieces of HTML: head, status line."""
+
+from html import escape
+
+from qwen_vl_app.catalogue import Model
+from qwen_vl_app.errors import Language
+from qwen_vl_app.ui.texts import text
+
+
+def head(model: Model, language: Language) -> str:
+    """Title, what to do, which model answers, and how honest a demo is."""
+    is_demo = model.name == "demo"
+    title = text("demo_title", language) if is_demo else model.title
+    demo = f'<p class="banner" role="note">{text("demo", language)}</p>' if is_demo else ""
+    return (
+        f'<header><h1>{text("title", language)}</h1><span class="model">{escape(title)}</span>'
+        f'<p class="lead">{text("lead", language)} <span>{text("private", language)}</span></p></header>'
+        f'{demo}<p class="no-camera">{text("no_camera", language)}</p>'
+    )
+
+
+def foot(language: Language) -> str:
+    """The keys, under the question."""
+    return f'<p class="keys">{text("keys", language)}</p>'
+
+
+def working(words: str, share: float | None = None) -> str:
+    """The status line while something is done; `share` of 1 fills a bar."""
+    bar = "" if share is None else f'<progress value="{share:.3f}" max="1"></progress>'
+    return f'<div class="status working" role="status"><i class="dot"></i><span>{escape(words)}</span>{bar}</div>'
+
+
+def done(words: str) -> str:
+    """The status line under a finished answer."""
+    return f'<div class="status done" role="status">{escape(words)}</div>'
+
+
+def failed(words: str) -> str:
+    """The status line after a refusal; the pop-up with the same words is what screen readers announce."""
+    return f'<div class="status failed">{escape(words)}</div>'

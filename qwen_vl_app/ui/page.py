@@ -1,0 +1,133 @@
+"""The page's parts and how they hang together; what they do is in `desk`."""
+
+import shutil
+from pathlib import Path
+
+import gradio as gr
+from gradio.utils import get_upload_folder
+
+from qwen_vl_app.host import Host
+from qwen_vl_app.ui.desk import Desk
+from qwen_vl_app.ui.document import TITLE
+from qwen_vl_app.ui.parts import Picture, fetch_nothing
+from qwen_vl_app.ui.talk import Talk
+from qwen_vl_app.ui.texts import translations
+
+I18N = gr.I18n(**translations())
+QUEUE_FACTOR = 4  # Gradio's own queue holds also the short events; the engine's is the one people wait in
+PICTURES = {".png", ".jpg", ".jpeg", ".webp"}
+QUIET = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
+
+
+def build(host: Host) -> gr.Blocks:
+    """The page for the model that `host` answers with."""
+    fetch_nothing()
+    desk = Desk(host)
+    pictures = examples(host)
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 24 * 3600)) as page:
+        head = gr.HTML(elem_id="head", padding=False)
+        talk, good = gr.State(Talk()), gr.State(None)
+        with gr.Row(elem_id="desk", equal_height=False):
+            with gr.Column(elem_id="left", scale=4, min_width=300):
+                picture = _picture()
+                gallery = _gallery(pictures)
+            with gr.Column(elem_id="right", scale=6, min_width=300):
+                chat = _chat()
+                status = gr.HTML(elem_id="status", padding=False)
+                question = _question()
+                submit, stop, clear = _buttons()
+                foot = gr.HTML(elem_id="foot", padding=False)
+        shown = [chat, status, talk, question, submit, stop]
+        page.load(desk.greet, None, [head, question, foot], **QUIET)
+        gr.on(
+            [submit.click, question.submit],
+            desk.submit,
+            [picture, question, talk],
+            shown,
+            trigger_mode="once",
+            **QUIET,
+        )
+        stop.click(desk.stop, None, None, queue=False, **QUIET)
+        clear.click(desk.clear, None, [picture, *shown], queue=False, **QUIET)
+        picture.change(desk.look, [picture, good, question], [picture, good, question], trigger_mode="always_last", **QUIET)
+        if gallery:
+            gallery.click(lambda index: str(pictures[index]), [gallery], [picture], queue=False, **QUIET)
+        _api(desk)
+    page.queue(max_size=QUEUE_FACTOR * host.settings.queue_size, default_concurrency_limit=None)
+    return page
+
+
+def examples(host: Host) -> list[Path]:
+    """Copies of the example pictures of the model that answers, where Gradio may serve them from."""
+    folder = host.model.paths(Path(host.settings.models_dir))[0].parent / "examples"
+    served = Path(get_upload_folder()) / "examples" / host.model.name
+    served.mkdir(parents=True, exist_ok=True)
+    found = sorted(path for path in folder.glob("*") if path.suffix in PICTURES)
+    return [Path(shutil.copy(path, served)) for path in found]
+
+
+def _picture() -> Picture:
+    return Picture(
+        label=I18N("picture"),
+        placeholder=I18N("drop"),
+        sources=["upload", "webcam", "clipboard"],
+        buttons=["fullscreen"],
+        height=340,
+        elem_id="picture",
+    )
+
+
+def _gallery(pictures: list[Path]) -> gr.Dataset | None:
+    if not pictures:
+        return None
+    return gr.Dataset(
+        label=I18N("examples"),
+        components=[Picture(render=False)],
+        samples=[[str(path)] for path in pictures],
+        type="index",
+        elem_id="examples",
+    )
+
+
+def _chat() -> gr.Chatbot:
+    return gr.Chatbot(
+        label=I18N("chat"),
+        show_label=False,
+        placeholder=I18N("empty"),
+        height=None,
+        buttons=["copy"],
+        allow_file_downloads=False,
+        allow_tags=False,
+        feedback_options=None,
+        latex_delimiters=[],
+        elem_id="chat",
+    )
+
+
+def _question() -> gr.Textbox:
+    return gr.Textbox(
+        label=I18N("question"),
+        placeholder=I18N("ask"),
+        show_label=False,
+        lines=1,
+        max_lines=6,
+        autofocus=True,
+        elem_id="question",
+    )
+
+
+def _buttons() -> tuple[gr.Button, gr.Button, gr.Button]:
+    with gr.Row(elem_id="buttons"):
+        clear = gr.Button(I18N("clear"), elem_id="clear", min_width=90, scale=1)
+        submit = gr.Button(I18N("submit"), variant="primary", elem_id="submit", min_width=120, scale=2)
+        stop = gr.Button(I18N("stop"), variant="stop", elem_id="stop", visible=False, min_width=120, scale=2)
+    return submit, stop, clear
+
+
+def _api(desk: Desk) -> None:
+    """The endpoint `/describe` for programs: picture and, if wanted, prompt → text."""
+    with gr.Row(visible=False):
+        image, prompt, answer = Picture(), gr.Textbox(""), gr.Textbox()
+        gr.Button().click(
+            desk.describe, [image, prompt], [answer], api_name="describe", concurrency_limit=None
+        )

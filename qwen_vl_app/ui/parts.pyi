@@ -1,0 +1,36 @@
+"""Gradio's picture component, kept from decoding anything: it hands over where the upload lies."""
+
+import gradio as gr
+from gradio import processing_utils
+from gradio.data_classes import ImageData
+
+from qwen_vl_app.errors import RemoteUrlRefused
+
+from gradio.events import Dependency
+
+class Picture(gr.Image):  # type: ignore[misc]  # gradio has no types
+    """An image box whose values are paths; Pillow never opens an upload in this process."""
+
+    is_template = True  # the browser shows it as gr.Image
+
+    def preprocess(self, payload: ImageData | None) -> str | None:
+        """The path of the uploaded file."""
+        return payload.path if payload else None
+
+    def postprocess(self, value: str | None) -> ImageData | None:
+        """The file to show, served as it is."""
+        return ImageData(path=value) if value else None
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from gradio.blocks import Block
+    if TYPE_CHECKING:
+        from gradio.components import Timer
+        from gradio.components.base import Component
+
+
+async def _refuse(*_: object, **__: object) -> str:
+    raise gr.Error(RemoteUrlRefused().text("en"), print_exception=False)
+
+
+def fetch_nothing() -> None:
+    """Keep Gradio from downloading: it would fetch any address that a request gives as the path of a file."""
+    processing_utils.async_ssrf_protected_download = _refuse

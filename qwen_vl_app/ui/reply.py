@@ -1,0 +1,87 @@
+"""An answer as it grows: the engine's deltas become what a person sees of them, at a pace that eyes can use."""
+
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from dataclasses import dataclass, replace
+
+from qwen_vl_app.chat import Accepted, Delta, Finished, Progress, Token
+from qwen_vl_app.errors import Language
+from qwen_vl_app.ui.texts import text
+
+PACE = 0.04  # s between two updates of the page
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What is known of an answer; times in seconds since the question was sent."""
+
+    text: str = ""
+    tokens: int = 0
+    first: float = 0.0
+    last: float = 0.0
+    accepted: bool = False
+    progress: Progress = Progress("queued")
+    finished: Finished | None = None
+
+    @property
+    def rate(self) -> float:
+        """Tokens per second after the first token; 0 if there is nothing to measure."""
+        return (self.tokens - 1) / (self.last - self.first) if self.last > self.first else 0.0
+
+
+def advance(reply: Reply, delta: Delta, now: float) -> Reply:
+    """`reply` after `delta`."""
+    if isinstance(delta, Accepted):
+        return replace(reply, accepted=True)
+    if isinstance(delta, Progress):
+        return replace(reply, progress=delta)
+    if isinstance(delta, Finished):
+        return replace(reply, finished=delta)
+    return _written(reply, delta, now)
+
+
+def _written(reply: Reply, token: Token, now: float) -> Reply:
+    first = reply.first if reply.tokens else now
+    return replace(
+        reply,
+        text=reply.text + token.text,
+        tokens=reply.tokens + 1,
+        first=first,
+        last=now,
+        progress=Progress("writing"),
+    )
+
+
+async def follow(
+    deltas: AsyncIterator[Delta], started: float, clock: Callable[[], float] = time.monotonic
+) -> AsyncGenerator[Reply, None]:
+    """The growing answer, at most once per `PACE` and always at a change of stage and at the end."""
+    reply, shown, stage = Reply(), 0.0, ""
+    async for delta in deltas:
+        now = clock()
+        reply = advance(reply, delta, now - started)
+        if reply.finished or reply.progress.stage != stage or now - shown >= PACE:
+            shown, stage = now, reply.progress.stage
+            yield reply
+
+
+def progress_text(progress: Progress, language: Language) -> str:
+    """What the engine is doing, in words."""
+    if progress.stage == "queued" and not progress.done:
+        return text("next", language)
+    if progress.stage == "looking" and progress.total > 1:
+        return text("looking_at", language, current=progress.done + 1, total=progress.total)
+    return text(progress.stage, language, done=progress.done, total=progress.total)
+
+
+def summary(reply: Reply, language: Language) -> str:
+    """The line under a finished answer: how it ended if not by itself, and how fast it came."""
+    if not reply.finished:
+        return ""
+    if not reply.tokens:
+        return text("stopped_early", language)
+    ends = {"cancelled": "stopped", "length": "length"}
+    parts = [text(ends[reply.finished.reason], language)] if reply.finished.reason in ends else []
+    tokens = reply.finished.usage.completion_tokens or reply.tokens
+    parts.append(text("stats", language, first=f"{reply.first:.1f}", tokens=tokens, rate=f"{reply.rate:.1f}"))
+    return " · ".join(parts)

@@ -1,0 +1,116 @@
+"""Every text of the page, in English and Chinese, in one table; and which of the two a browser wants."""
+
+from collections.abc import Mapping
+
+from qwen_vl_app.errors import Language
+
+LANGUAGE_COOKIE = "language"
+
+TEXTS: dict[str, tuple[str, str]] = {
+    "title": ("Ask your pictures", "看图问答"),
+    "lead": (
+        "Choose a picture, press Submit, read what is in it, and ask on.",
+        "选择一张图片，点击“提交”，即可看到描述，还可以继续提问。",
+    ),
+    "private": (
+        "Pictures and questions stay on the machine that runs this page.",
+        "图片和问题都只留在运行本页面的机器上。",
+    ),
+    "demo": (
+        "Demo model: it knows only drawn shapes like the examples. "
+        "For photographs, start the program with --model 8b.",
+        "演示模型：只认识下面示例那样的手绘图形。要识别照片，请用 --model 8b 启动程序。",
+    ),
+    "demo_title": ("Demo model", "演示模型"),
+    "picture": ("Picture", "图片"),
+    "drop": ("Drop a picture here, paste it, or click to choose", "把图片拖到这里，或粘贴，或点击选择"),
+    "no_camera": (
+        "The camera works here only over https or on localhost (a rule of browsers); "
+        "on a phone, choosing a picture offers the camera.",
+        "浏览器规定：只有通过 https 或 localhost 打开本页时才能使用摄像头；手机上点击选择图片即可拍照。",
+    ),
+    "examples": ("Examples to try", "试试这些示例"),
+    "example": ("Example {number}", "示例 {number}"),
+    "chat": ("Conversation", "对话"),
+    "empty": (
+        "Your picture's description appears here.\nThen ask on: how many, where, which colour…",
+        "图片的描述会显示在这里。\n之后可以继续提问：有几个、在哪里、什么颜色……",
+    ),
+    "question": ("Question", "问题"),
+    "ask": ("Ask about the picture…", "就这张图片提问……"),
+    "submit": ("Submit", "提交"),
+    "stop": ("Stop", "停止"),
+    "clear": ("Clear", "清空"),
+    "keys": (
+        "Enter or Ctrl+Enter sends · Shift+Enter starts a new line · Esc stops",
+        "Enter 或 Ctrl+Enter 发送 · Shift+Enter 换行 · Esc 停止",
+    ),
+    "starting": ("The model is being loaded; your question waits for it…", "模型正在加载，您的问题会在加载完成后回答……"),
+    "restarting": (
+        "The model is being started again; your question waits for it…",
+        "模型正在重新启动，您的问题会在启动完成后回答……",
+    ),
+    "opening": ("Opening the picture…", "正在打开图片……"),
+    "next": ("Waiting: you are next…", "正在等待：下一个就是您……"),
+    "queued": ("Waiting: {done} before you…", "正在等待：前面还有 {done} 个……"),
+    "looking": ("Looking at the picture…", "正在看图……"),
+    "looking_at": ("Looking at picture {current} of {total}…", "正在看第 {current} 张图片，共 {total} 张……"),
+    "reading": ("Reading {done} of {total}…", "正在读取 {done} / {total}……"),
+    "writing": ("Writing…", "正在书写……"),
+    "stats": (
+        "First word after {first} s · {tokens} tokens · {rate} tokens/s",
+        "首字 {first} 秒 · {tokens} 个 token · {rate} token/秒",
+    ),
+    "stopped": ("Stopped", "已停止"),
+    "stopped_early": ("Stopped before the first word", "在写出第一个字之前已停止"),
+    "length": ("Ended at the length limit", "已到长度上限"),
+    "error": ("Please note", "请注意"),
+    "lost": ("Connection lost", "连接已断开"),
+    "lost_long": (
+        "The program does not answer; this page comes back by itself when it does.",
+        "程序没有响应；恢复后本页面会自动重新连接。",
+    ),
+}
+
+
+def text(key: str, language: Language, **details: str | int | float) -> str:
+    """The page's text `key` in `language`, with the details filled in."""
+    english, chinese = TEXTS[key]
+    return (chinese if language == "zh" else english).format(**details)
+
+
+def translations() -> dict[str, dict[str, str]]:
+    """The table as `gr.I18n` wants it; the page's first script sets the browser's locale to one of the two."""
+    return {
+        "en": {key: english for key, (english, _) in TEXTS.items()},
+        "zh-CN": {key: chinese for key, (_, chinese) in TEXTS.items()},
+    }
+
+
+def language_of(headers: Mapping[str, str], cookies: Mapping[str, str]) -> Language:
+    """The person's language: their own choice (cookie), else the first of en and zh that the browser prefers."""
+    chosen = cookies.get(LANGUAGE_COOKIE)
+    if chosen == "zh" or chosen == "en":
+        return chosen
+    for tag in _preferred(headers.get("accept-language", "")):
+        if tag.startswith("zh"):
+            return "zh"
+        if tag.startswith("en"):
+            return "en"
+    return "en"
+
+
+def _preferred(header: str) -> list[str]:
+    """Language tags, best first."""
+    ranked = []
+    for item in header.lower().split(","):
+        tag, _, quality = item.strip().partition(";q=")
+        ranked.append((-_number(quality), tag.strip()))
+    return [tag for weight, tag in sorted(ranked, key=lambda pair: pair[0]) if weight < 0]
+
+
+def _number(quality: str) -> float:
+    try:
+        return float(quality) if quality else 1.0
+    except ValueError:
+        return 0.0
