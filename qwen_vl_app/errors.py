@@ -12,6 +12,8 @@ AppError
 │   └── EmptyRequest            neither a picture nor a question
 ├── Unauthorized 401
 ├── ForbiddenOrigin 403
+├── ForbiddenHost 403
+├── ClosedAddress 403           a part of the page's framework that is switched off
 ├── UnknownModel 404
 ├── BodyTooLarge 413
 ├── EngineFailed 500            this request ended the engine, or llama.cpp refused it
@@ -134,6 +136,22 @@ class ForbiddenOrigin(AppError):
     code = "forbidden_origin"
     en = "Another web site is not allowed to use this program."
     zh = "不允许其他网站调用本程序。"
+
+
+class ForbiddenHost(AppError):
+    status = 403
+    kind = "permission_error"
+    code = "forbidden_host"
+    en = "This program answers only at localhost. To reach it under another name, start it with --host 0.0.0.0."
+    zh = "本程序只在 localhost 上应答。要用其他名称访问，请用 --host 0.0.0.0 启动。"
+
+
+class ClosedAddress(AppError):
+    status = 403
+    kind = "permission_error"
+    code = "closed_address"
+    en = "This address is switched off here."
+    zh = "这个地址在本程序中已关闭。"
 
 
 class UnknownModel(AppError):
