@@ -111,9 +111,13 @@ class Progress:
 
 @dataclass(frozen=True)
 class Token:
-    """One generated token. `text` may be empty while a character or a stop string is incomplete."""
+    """One generated token. `text` may be empty while a character or a stop string is incomplete.
+
+    A last piece of text that was held back comes with the id -1.
+    """
 
     text: str
+    id: int = -1
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The real engine on the demo model: what it answers, counts and survives."""
 
 import asyncio
+import json
 import os
 import signal
 import time
@@ -13,7 +14,7 @@ import pytest
 from qwen_vl_app.chat import Accepted, Delta, Finished, Image, Message, Part, Progress, Request, Sampling, Text, Token
 from qwen_vl_app.engine.local import LocalEngine
 from qwen_vl_app.engine.plan import Plan
-from qwen_vl_app.errors import AppError, ContextOverflow, EngineFailed, NotReady, QueueFull, SetupError
+from qwen_vl_app.errors import AppError, ContextOverflow, EngineFailed, InvalidField, NotReady, QueueFull, SetupError
 from tests.conftest import Loop
 
 NEVER_ENDS = Sampling(temperature=5.0, seed=1)
@@ -234,3 +235,44 @@ def test_errors_of_the_engine_are_made_for_people(loop: Loop, engine: LocalEngin
     with pytest.raises(AppError) as refusal:
         loop.run(collect(engine, ask("词" * 5000)))
     assert "--ctx-size" in refusal.value.text("zh")
+
+
+SCHEMA = """{"type": "object", "additionalProperties": false, "required": ["colour", "count", "tags"], "properties":
+{"colour": {"enum": ["red", "绿色"]}, "count": {"type": "integer", "minimum": 0, "maximum": 99},
+"tags": {"type": "array", "maxItems": 2, "items": {"enum": ["round", "large"]}}}}"""
+
+
+@pytest.mark.parametrize("sampling", [Sampling(), Sampling(temperature=3.0, seed=3, top_k=20)])
+def test_a_schema_holds_any_model_to_its_form(loop: Loop, engine: LocalEngine, sampling: Sampling) -> None:
+    request = ask(noise(seed=30), "Answer.", json_schema=SCHEMA, sampling=sampling, max_tokens=200)
+    deltas = loop.run(collect(engine, request))
+    assert last(deltas).reason == "stop"
+    answer = json.loads(text(deltas))
+    assert answer["colour"] in ("red", "绿色")
+    assert set(answer["tags"]) <= {"round", "large"}
+
+
+def test_a_bad_schema_is_refused_and_nobody_else_notices(loop: Loop, engine: LocalEngine) -> None:
+    with pytest.raises(InvalidField, match="response_format"):
+        loop.run(collect(engine, ask("hi", json_schema='{"type": 5}')))
+    assert loop.run(collect(engine, ask("hi", max_tokens=1)))
+
+
+def test_forbidden_tokens_never_come(loop: Loop, engine: LocalEngine) -> None:
+    request = ask(noise(seed=31), "What is this?", max_tokens=8)
+    seen = {delta.id for delta in loop.run(collect(engine, request)) if isinstance(delta, Token)}
+    banned = tuple((token, -100.0) for token in sorted(seen)) + ((10**9, 1.0),)
+    again = loop.run(collect(engine, Request(request.messages, max_tokens=8, logit_bias=banned)))
+    assert not seen & {delta.id for delta in again if isinstance(delta, Token)}
+
+
+def test_endless_repetition_is_stopped_and_named(loop: Loop, engine: LocalEngine) -> None:
+    always = ((engine_token(loop, engine), 100.0),)
+    deltas = loop.run(collect(engine, ask("hi", logit_bias=always)))
+    assert last(deltas).detail == "repetition"
+    assert last(deltas).usage.completion_tokens < 400
+
+
+def engine_token(loop: Loop, engine: LocalEngine) -> int:
+    first = loop.run(collect(engine, ask("hi", max_tokens=1)))
+    return next(delta.id for delta in first if isinstance(delta, Token))

@@ -21,7 +21,7 @@ LAYERS = [
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 HEAVY = {
-    "llama_cpp": {"engine/native.py", "engine/vision.py", "install/proof.py"},
+    "llama_cpp": {*(f"engine/{name}.py" for name in ("native", "vision", "sampling", "grammar")), "install/proof.py"},
     "gradio": {"ui/", "server.py"},
     "PIL": {"media/", "bench_media.py"},
     "torch": set(),

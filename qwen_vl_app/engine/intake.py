@@ -5,13 +5,15 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from qwen_vl_app.chat import Delta, FramePair, Image, Request, Text
+from qwen_vl_app.engine.grammar import FIELD, to_gbnf
 from qwen_vl_app.engine.job import Job
 from qwen_vl_app.engine.native import Language
 from qwen_vl_app.engine.plan import Plan
 from qwen_vl_app.engine.prompt import Entry, Filled, Picture, PromptTemplate, picture_key
+from qwen_vl_app.engine.sampling import Sampler
 from qwen_vl_app.engine.sequences import cells
 from qwen_vl_app.engine.vision import Vision
-from qwen_vl_app.errors import AppError, ContextOverflow
+from qwen_vl_app.errors import AppError, ContextOverflow, InvalidField
 
 REMEMBERED = 1000  # answers whose token ids are kept
 
@@ -31,6 +33,7 @@ class Intake:
 
         Raises:
             ContextOverflow: prompt and one token of answer do not fit one conversation.
+            InvalidField: the JSON schema is not supported.
         """
         pictures: dict[str, Image | FramePair] = {}
         entries = self._entries(request, pictures)
@@ -39,8 +42,15 @@ class Intake:
             raise ContextOverflow(needed=needed, limit=self._ctx_size)
         room = self._ctx_size - cells(entries)
         limit = room if request.max_tokens is None else min(request.max_tokens, room)
-        sampler = self._language.sampler(request.sampling, request.logit_bias)
-        return Job(request, entries, pictures, sampler, limit, tell)
+        return Job(request, entries, pictures, self._sampler(request), limit, tell)
+
+    def _sampler(self, request: Request) -> Sampler:
+        bias = [(token, value) for token, value in request.logit_bias if 0 <= token < self._language.vocab_size]
+        gbnf = to_gbnf(request.json_schema) if request.json_schema else ""
+        try:
+            return self._language.sampler(request.sampling, bias, gbnf)
+        except ValueError:
+            raise InvalidField(field=FIELD, why="has a schema that is too complex") from None
 
     def remember(self, job: Job) -> None:
         """Keep the answer's ids for the next turn, if they spell exactly what was shown."""

@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 
 from qwen_vl_app.chat import Delta, Finished, FinishReason, FramePair, Image, Progress, Request, Token, Usage
 from qwen_vl_app.engine.encoder import Encode
-from qwen_vl_app.engine.native import Language, Sampler
+from qwen_vl_app.engine.loops import is_loop
+from qwen_vl_app.engine.native import Language
 from qwen_vl_app.engine.prompt import Entry, Picture
+from qwen_vl_app.engine.sampling import Sampler
 from qwen_vl_app.engine.sequences import SequenceState, cells
 from qwen_vl_app.engine.text import TextStream
 
+REPETITION = "repetition"  # the detail of an answer that began to repeat itself without end
 RESERVE = 1024  # cells kept free for an answer at its admission (DESIGN.md, Context)
 
 
@@ -31,6 +34,7 @@ class Job:
     cached: int = 0  # prompt cells that were there before
     answer: list[int] = field(default_factory=list)
     shown: str = ""
+    detail: str = ""
 
     def __post_init__(self) -> None:
         self.prompt_cells = cells(self.entries)
@@ -85,17 +89,19 @@ class Job:
             return "stop"
         self.answer.append(token)
         self.entries.append(token)
-        self._say(self.stream.push(language.piece(token)))
+        self._say(self.stream.push(language.piece(token)), token)
         if self.stream.stopped:
             return "stop"
-        if len(self.answer) < self.limit:
+        if is_loop(self.answer):
+            self.detail = REPETITION
+        elif len(self.answer) < self.limit:
             return None
         self._say_rest()
         return "length"
 
-    def _say(self, text: str) -> None:
+    def _say(self, text: str, token: int = -1) -> None:
         self.shown += text
-        self.tell(self.id, Token(text))
+        self.tell(self.id, Token(text, token))
 
     def _say_rest(self) -> None:
         rest = self.stream.finish()
@@ -118,10 +124,10 @@ class Job:
         else:
             self.report(Progress("reading", self.sequence.cells + self.rows_in, self.prompt_cells))
 
-    def end(self, reason: FinishReason, detail: str = "") -> None:
+    def end(self, reason: FinishReason) -> None:
         """Tell the end and free what it holds outside the context."""
         usage = Usage(self.prompt_cells, len(self.answer), self.cached)
-        self.tell(self.id, Finished(reason, usage, detail))
+        self.tell(self.id, Finished(reason, usage, self.detail))
         self.free()
 
     def free(self) -> None:

@@ -1,6 +1,6 @@
 """llama.cpp's language part: one model, one context with many sequences. No policy lives here.
 
-Only this file and `vision.py` import llama_cpp. Objects are used by one thread at a time.
+Only this file, `vision.py`, `sampling.py` and `grammar.py` import llama_cpp. Objects are used by one thread at a time.
 """
 
 import ctypes
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from qwen_vl_app.chat import Sampling
 from qwen_vl_app.engine.plan import Plan
+from qwen_vl_app.engine.sampling import Sampler
 
 log = logging.getLogger(__name__)
 
@@ -54,48 +55,6 @@ class DecodeError(Exception):
     def __init__(self, code: int) -> None:
         super().__init__(f"llama_decode returned {code}")
         self.code = code
-
-
-class Sampler:
-    """A sampler chain of llama.cpp with its own memory of the answer.
-
-    Order as in llama.cpp: bias, penalties, top_k, top_p, min_p, temperature, draw.
-    """
-
-    def __init__(self, vocab: Any, size: int, options: Sampling, bias: Sequence[tuple[int, float]] = ()) -> None:
-        self._chain = C.llama_sampler_chain_init(C.llama_sampler_chain_default_params())
-        for part in _sampler_parts(size, options, bias):
-            C.llama_sampler_chain_add(self._chain, part)
-
-    def sample(self, context: Any, row: int) -> int:
-        """The next token from the logits of batch row `row`; it is remembered for the penalties."""
-        return int(C.llama_sampler_sample(self._chain, context, row))
-
-    def free(self) -> None:
-        """Give its memory back; the sampler must not be used any more."""
-        if self._chain:
-            C.llama_sampler_free(self._chain)
-            self._chain = None
-
-
-def _sampler_parts(size: int, options: Sampling, bias: Sequence[tuple[int, float]]) -> list[Any]:
-    parts: list[Any] = []
-    if bias:
-        entries = (C.llama_logit_bias * len(bias))(*(C.llama_logit_bias(token, value) for token, value in bias))
-        parts.append(C.llama_sampler_init_logit_bias(size, len(bias), entries))
-    penalties = (options.repeat_penalty, options.frequency_penalty, options.presence_penalty)
-    if options.penalty_window > 0 and penalties != (1.0, 0.0, 0.0):
-        parts.append(C.llama_sampler_init_penalties(size, options.penalty_window, *penalties))
-    if options.temperature <= 0:
-        return [*parts, C.llama_sampler_init_greedy()]
-    if options.top_k > 0:
-        parts.append(C.llama_sampler_init_top_k(options.top_k))
-    if options.top_p < 1:
-        parts.append(C.llama_sampler_init_top_p(options.top_p, 1))
-    if options.min_p > 0:
-        parts.append(C.llama_sampler_init_min_p(options.min_p, 1))
-    seed = C.LLAMA_DEFAULT_SEED if options.seed is None else options.seed & 0xFFFFFFFF
-    return [*parts, C.llama_sampler_init_temp(options.temperature), C.llama_sampler_init_dist(seed)]
 
 
 class Language:
@@ -147,12 +106,20 @@ class Language:
         """Whether `token` ends an answer."""
         return bool(C.llama_vocab_is_eog(self._vocab, token))
 
-    def sampler(self, options: Sampling, bias: Sequence[tuple[int, float]] = ()) -> Sampler:
-        """A sampler for one answer; free it afterwards."""
-        return Sampler(self._vocab, self.vocab_size, options, bias)
+    def sampler(self, options: Sampling, bias: Sequence[tuple[int, float]] = (), gbnf: str = "") -> Sampler:
+        """A sampler for one answer; free it afterwards.
+
+        Raises:
+            ValueError: llama.cpp does not take the grammar `gbnf`.
+        """
+        return Sampler(self._vocab, self.vocab_size, options, bias, gbnf)
 
     def sample(self, sampler: Sampler, row: int) -> int:
-        """The next token from row `row` of the last `decode`."""
+        """The next token from row `row` of the last `decode`.
+
+        Raises:
+            NoCandidate: the sampler's grammar allows nothing.
+        """
         return sampler.sample(self._context, row)
 
     def decode(self, rows: Sequence[tuple[int, int, int, bool]]) -> None:

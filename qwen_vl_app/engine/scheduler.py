@@ -17,6 +17,7 @@ from qwen_vl_app.engine.native import NO_SLOT, DecodeError, Language
 from qwen_vl_app.engine.pace import Pace
 from qwen_vl_app.engine.plan import Plan
 from qwen_vl_app.engine.prompt import Picture
+from qwen_vl_app.engine.sampling import NoCandidate
 from qwen_vl_app.engine.sequences import Sequences
 from qwen_vl_app.engine.vision import Vision
 from qwen_vl_app.errors import AppError, EngineFailed, QueueFull
@@ -194,12 +195,18 @@ class Scheduler:
             assert state
             state.add(token)
         for job, row in asked:
-            reason = job.take(self._language, self._language.sample(job.sampler, row))
-            if reason:
-                self._end(job, reason)
+            self._sample(job, row)
         for job in self._running:
             if not job.answer:
                 job.report_reading()
+
+    def _sample(self, job: Job, row: int) -> None:
+        try:
+            reason = job.take(self._language, self._language.sample(job.sampler, row))
+        except NoCandidate:
+            reason = "stop"
+        if reason:
+            self._end(job, reason)
 
     def _take_in_picture(self) -> bool:
         ready = [job for job in self._running if self._embedding(job)]
