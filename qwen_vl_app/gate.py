@@ -9,6 +9,7 @@ import hmac
 import ipaddress
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
@@ -107,17 +108,18 @@ class Body:
                 self._started = True
                 await send(message)
 
-        try:
+        with suppress(_Cut):
             await self._app(scope, counted, guarded)
-        except _Cut:
-            pass
         if self._too_large and not self._started:
             await refuse(BodyTooLarge(limit_mb=self._max_bytes // MB), send)
 
     async def _receive(self, receive: Receive) -> Message:
         if self._complete:
             return await receive()
-        message = await asyncio.wait_for(receive(), BODY_IDLE)
+        try:
+            message = await asyncio.wait_for(receive(), BODY_IDLE)
+        except asyncio.TimeoutError:
+            return {"type": "http.disconnect"}
         self._complete = not message.get("more_body", False)
         self._seen += len(message.get("body", b""))
         if self._seen > self._max_bytes:

@@ -1,11 +1,12 @@
 """One process, one port: the gate, `/health` and the page, served until somebody says stop."""
 
 import asyncio
+import errno
 import os
 import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -43,7 +44,7 @@ def serve(settings: Settings) -> int:
         with listen(settings) as door, private_folder() as folder, uploads_in(folder):
             host = open_host(settings)
             print(welcome(settings), flush=True)
-            run(create_app(host), host, door)
+            run(create_app(host), door)
     except KeyboardInterrupt:
         pass
     finally:
@@ -75,7 +76,7 @@ def listen(settings: Settings) -> socket.socket:
 def _why_not(settings: Settings, error: OSError) -> str:
     if isinstance(error, PermissionError):
         return f"port {settings.port} needs administrator rights; choose another with --port {settings.port + 8000}"
-    if error.errno == 98 or error.errno == 48:
+    if error.errno == errno.EADDRINUSE:
         return f"port {settings.port} is in use by another program; end that one, or choose another with --port"
     return f"--host {settings.host} --port {settings.port}: {error.strerror}"
 
@@ -104,7 +105,9 @@ def create_app(host: Host) -> FastAPI:
     """The web app: gate outermost, then `/health` and the page."""
     settings = host.settings
     page = build(host)
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=_lifespan(host))
+    life = Life(host)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=life)
+    app.state.life = life
 
     @app.get("/health")
     def health() -> JSONResponse:
@@ -145,20 +148,32 @@ def _mount(app: FastAPI, page: gr.Blocks, settings: Settings) -> None:
     page.has_launched = True
 
 
-def _lifespan(host: Host):  # type: ignore[no-untyped-def]
+class Life:
+    """Loads the model while the page is up already, and closes the engine when the server ends."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self.failure: SetupError | None = None
+        self.quit: Callable[[], None] = lambda: None
+
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.loading = asyncio.create_task(host.start())
+    async def __call__(self, app: FastAPI) -> AsyncIterator[None]:
+        loading = asyncio.create_task(self._load())
         try:
             yield
         finally:
-            app.state.loading.cancel()
-            await host.close()
+            loading.cancel()
+            await self._host.close()
 
-    return lifespan
+    async def _load(self) -> None:
+        try:
+            await self._host.start()
+        except SetupError as failure:
+            self.failure = failure
+            self.quit()
 
 
-def run(app: FastAPI, host: Host, door: socket.socket) -> None:
+def run(app: FastAPI, door: socket.socket) -> None:
     """Serve `app` on `door` until a signal comes or the model cannot be loaded.
 
     Raises:
@@ -168,7 +183,12 @@ def run(app: FastAPI, host: Host, door: socket.socket) -> None:
     config = uvicorn.Config(
         app, log_level="critical", access_log=False, server_header=False, timeout_graceful_shutdown=LAST_WORDS
     )
-    uvicorn.Server(config).run(sockets=[door])
+    server = uvicorn.Server(config)
+    life: Life = app.state.life
+    life.quit = lambda: setattr(server, "should_exit", True)
+    server.run(sockets=[door])
+    if life.failure:
+        raise life.failure
 
 
 class FirstPage:

@@ -3,14 +3,13 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from pathlib import Path
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import gradio as gr
 
-from qwen_vl_app.chat import Progress
+from qwen_vl_app.chat import Progress, Request
 from qwen_vl_app.errors import AppError, EmptyRequest, Language, NotReady
 from qwen_vl_app.host import Host
 from qwen_vl_app.tasks import DESCRIBE
@@ -36,7 +35,7 @@ class Desk:
         self.album = Album(host)
         self.jobs = Jobs(host.engine)
 
-    def greet(self, request: gr.Request) -> View:
+    async def greet(self, request: gr.Request) -> View:
         """Head, default question and foot in the browser's language."""
         language = language_for(request)
         return markup.head(self.host.model, language), DESCRIBE.prompt(language), markup.foot(language)
@@ -74,11 +73,11 @@ class Desk:
                 raise refusal from None
 
     def _asked(self, talk: Talk, question: str, language: Language) -> str:
-        if question.strip():
-            return question.strip()
-        if talk.picture and not talk.exchanges:
-            return DESCRIBE.prompt(language)
-        raise EmptyRequest()
+        asked = question.strip() or ("" if talk.exchanges else DESCRIBE.prompt(language))
+        nothing_to_describe = not talk.picture and asked in (DESCRIBE.en, DESCRIBE.zh)
+        if not asked or nothing_to_describe:
+            raise EmptyRequest()
+        return asked
 
     async def _answer(
         self, before: Talk, picture: str | None, asked: str, job: Job, request: gr.Request
@@ -94,7 +93,7 @@ class Desk:
         job.request = asking.id
         reply = Reply()
         try:
-            async with aclosing(self.host.engine.stream(asking)) as deltas, aclosing(follow(deltas, started)) as replies:
+            async with self._replies(asking, started) as replies:
                 async for reply in replies:
                     if job.stopped and not reply.finished:
                         await self.host.engine.cancel(asking.id)
@@ -103,6 +102,12 @@ class Desk:
             yield self._closed(before, talk, asked, reply, language)
             raise
         yield self._closed(before, talk, asked, reply, language)
+
+    @asynccontextmanager
+    async def _replies(self, asking: Request, started: float) -> AsyncGenerator[AsyncIterator[Reply], None]:
+        """The growing answer; leaving the block ends it in the engine too."""
+        async with aclosing(self.host.engine.stream(asking)) as deltas, aclosing(follow(deltas, started)) as replies:
+            yield replies
 
     async def _loading(self, job: Job, language: Language) -> AsyncGenerator[str, None]:
         while self.host.engine.state in ("starting", "restarting") and not job.stopped:
@@ -143,10 +148,9 @@ class Desk:
             asked = self._asked(Talk(image or ""), prompt or "", language)
             picture = (await self.album.open(image)).image if image else None
             asking = self.host.request(messages(Talk(), picture, asked), owner_of(request))
-            async with aclosing(self.host.engine.stream(asking)) as deltas:
-                async with aclosing(follow(deltas, time.monotonic())) as replies:
-                    async for reply in replies:
-                        yield reply.text
+            async with self._replies(asking, time.monotonic()) as replies:
+                async for reply in replies:
+                    yield reply.text
         except Exception as error:
             raise told(error, language) from None
 

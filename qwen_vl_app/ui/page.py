@@ -49,7 +49,9 @@ def build(host: Host) -> gr.Blocks:
         )
         stop.click(desk.stop, None, None, queue=False, **QUIET)
         clear.click(desk.clear, None, [picture, *shown], queue=False, **QUIET)
-        picture.change(desk.look, [picture, good, question], [picture, good, question], trigger_mode="always_last", **QUIET)
+        picture.change(
+            desk.look, [picture, good, question], [picture, good, question], trigger_mode="always_last", **QUIET
+        )
         if gallery:
             gallery.click(lambda index: str(pictures[index]), [gallery], [picture], queue=False, **QUIET)
         _api(desk)
@@ -128,6 +130,4 @@ def _api(desk: Desk) -> None:
     """The endpoint `/describe` for programs: picture and, if wanted, prompt → text."""
     with gr.Row(visible=False):
         image, prompt, answer = Picture(), gr.Textbox(""), gr.Textbox()
-        gr.Button().click(
-            desk.describe, [image, prompt], [answer], api_name="describe", concurrency_limit=None
-        )
+        gr.Button().click(desk.describe, [image, prompt], [answer], api_name="describe", concurrency_limit=None)

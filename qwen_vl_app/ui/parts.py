@@ -1,10 +1,13 @@
 """Gradio's picture component, kept from decoding anything: it hands over where the upload lies."""
 
 import gradio as gr
-from gradio import processing_utils
+from gradio import component_meta, processing_utils
 from gradio.data_classes import ImageData
 
 from qwen_vl_app.errors import RemoteUrlRefused
+
+# Gradio writes a .pyi file beside the source of every component class; an installed program may not.
+component_meta.create_or_modify_pyi = lambda *_: None
 
 
 class Picture(gr.Image):  # type: ignore[misc]  # gradio has no types

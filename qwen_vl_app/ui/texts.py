@@ -17,8 +17,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "图片和问题都只留在运行本页面的机器上。",
     ),
     "demo": (
-        "Demo model: it knows only drawn shapes like the examples. "
-        "For photographs, start the program with --model 8b.",
+        "Demo model: it knows only drawn shapes like the examples. For photographs, start the program with --model 8b.",
         "演示模型：只认识下面示例那样的手绘图形。要识别照片，请用 --model 8b 启动程序。",
     ),
     "demo_title": ("Demo model", "演示模型"),
@@ -45,7 +44,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Enter or Ctrl+Enter sends · Shift+Enter starts a new line · Esc stops",
         "Enter 或 Ctrl+Enter 发送 · Shift+Enter 换行 · Esc 停止",
     ),
-    "starting": ("The model is being loaded; your question waits for it…", "模型正在加载，您的问题会在加载完成后回答……"),
+    "starting": (
+        "The model is being loaded; your question waits for it…",
+        "模型正在加载，加载完成后就会回答您的问题……",
+    ),
     "restarting": (
         "The model is being started again; your question waits for it…",
         "模型正在重新启动，您的问题会在启动完成后回答……",
@@ -90,8 +92,8 @@ def translations() -> dict[str, dict[str, str]]:
 def language_of(headers: Mapping[str, str], cookies: Mapping[str, str]) -> Language:
     """The person's language: their own choice (cookie), else the first of en and zh that the browser prefers."""
     chosen = cookies.get(LANGUAGE_COOKIE)
-    if chosen == "zh" or chosen == "en":
-        return chosen
+    if chosen in ("en", "zh"):
+        return "zh" if chosen == "zh" else "en"
     for tag in _preferred(headers.get("accept-language", "")):
         if tag.startswith("zh"):
             return "zh"
