@@ -91,7 +91,7 @@ def make_environment(site: Site) -> None:
     unfinished = site.build / "unfinished"
     if unfinished.exists():
         site.say("repairing")
-    elif _usable(site.python):
+    elif usable(site.python):
         return
     _require_venv(site)
     with site.changing():
@@ -108,7 +108,7 @@ def _require_venv(site: Site) -> None:
         raise SetupError(text("no_venv", site.language, python=sys.executable, command=venv_command()))
 
 
-def _usable(python: Path) -> bool:
+def usable(python: Path) -> bool:
     """Whether this environment is of the running Python's version and has pip."""
     probe = "import json, sys, pip; print(json.dumps(sys.version_info[:3]))"
     try:

@@ -21,7 +21,7 @@ CAUSES = (
     ),
     ("no_version", r"No matching distribution found"),
 )
-REASON = re.compile(r"^\s*(?:ERROR: |CMake Error[^:]*: ?|.*\berror: )(.*\S)", re.M)
+REASON = re.compile(r"^\s*(?:ERROR: |CMake Error[^:]*: ?|.*\berror: )(?!subprocess-exited)(.*\S)", re.M)
 
 
 def explain(outcome: Outcome, otherwise: str, stall_seconds: float, log: Path, language: Language) -> SetupError:

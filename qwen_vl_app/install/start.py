@@ -17,7 +17,7 @@ from types import FrameType
 
 from qwen_vl_app.errors import SetupError
 from qwen_vl_app.install import address, cpu, llama, stamp
-from qwen_vl_app.install.environment import STALL_SECONDS, Site, clean, install_packages, make_environment
+from qwen_vl_app.install.environment import STALL_SECONDS, Site, clean, install_packages, make_environment, usable
 from qwen_vl_app.install.machine import check_compiler, check_space, choose_scratch
 from qwen_vl_app.install.runner import Runner
 from qwen_vl_app.install.texts import language, text
@@ -57,7 +57,7 @@ def prepare(environ: Mapping[str, str]) -> None:
             return
         _leave_environment()
     with _interruptible(), _locked(environ) as lock:
-        if not holds(venv, processor):
+        if not (holds(venv, processor) and usable(venv / "bin" / "python")):
             _install(environ, processor, lock)
 
 

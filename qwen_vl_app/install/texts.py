@@ -78,9 +78,9 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "软件包索引的证书未通过验证。请检查本机时间；若在公司代理之后，请用 PIP_CERT 指定其证书；详情见 {log}",
     ),
     "no_version": (
-        "The package index has no suitable version of a package: {why}. "
-        "If you set a mirror, try another one; details: {log}",
-        "软件包索引中没有合适的版本：{why}。如果设置了镜像，请换一个；详情见 {log}",
+        "The package index has no suitable version of a package, or could not be asked: {why}. "
+        "Check the network and, if you set a mirror, try another one; details: {log}",
+        "软件包索引中没有合适的版本，或无法查询：{why}。请检查网络；如果设置了镜像，请换一个；详情见 {log}",
     ),
     "stalled": (
         "Nothing moved for {minutes} minutes, so the installation was stopped. "
