@@ -60,14 +60,14 @@ def agreement(found: list[float], expected: list[float]) -> float:
     return sum(x * y for x, y in zip(found, expected, strict=True)) / size if size else 0.0
 
 
-def main() -> int:
+def main(model: Path = MODEL) -> int:
     """Decode on the processor and, where the build has one, on the GPU; 1 if an answer is wrong."""
     import llama_cpp
     import llama_cpp.mtmd_cpp
 
     llama_cpp.llama_backend_init()
     for gpu_layers in (0, -1) if llama_cpp.llama_supports_gpu_offload() else (0,):
-        found, expected = decode(MODEL, gpu_layers)
+        found, expected = decode(model, gpu_layers)
         if agreement(found, json.loads(expected)) < LEAST_AGREEMENT:
             print("proof: it computes wrong numbers", file=sys.stderr)
             return 1
@@ -75,4 +75,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*map(Path, sys.argv[1:])))

@@ -78,7 +78,6 @@ class Runner:
         )
         lines: list[str] = []
         progress = Progress(title)
-        assert process.stdout is not None
         reader = threading.Thread(target=self._read, args=(process.stdout, lines, progress.read), daemon=True)
         reader.start()
         try:
@@ -90,7 +89,7 @@ class Runner:
         return Outcome(process.returncode, "".join(lines), stalled)
 
     def _read(self, stream: IO[bytes], lines: list[str], notice: Callable[[str], None]) -> None:
-        with self.log.open("a", encoding="utf-8", errors="replace") as log:
+        with stream, self.log.open("a", encoding="utf-8", errors="replace") as log:
             for raw in stream:
                 line = raw.decode("utf-8", "replace")
                 lines.append(line)
