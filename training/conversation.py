@@ -22,7 +22,12 @@ TEXT_MIX = {
 }  # fmt: skip
 CARD_MIX = {**TEXT_MIX, "pairs": 5, "describe": 1, "read": 2}
 PAIR_MIX = {"compare": 2, "more": 1}
-MIXES = {"shapes": SHAPE_MIX, "words": TEXT_MIX, "card": CARD_MIX}
+MIXES: dict[str, dict[str, float]] = {"shapes": SHAPE_MIX, "words": TEXT_MIX, "card": CARD_MIX}
+EASY: dict[str, dict[str, float]] = {
+    "shapes": {"describe": 5, "count": 1, "colour_at": 1, "shape_at": 2, "size_at": 1, "where": 1, "has": 1, "summary": 1},
+    "words": {"describe": 1, "read": 2, "keywords": 0.5},
+    "card": {"read": 1, "pairs": 1.5},
+}
 LANGS = ("zh", "en")
 
 

@@ -17,19 +17,19 @@ class Shape:
     """Sizes of the demo model; `sections` share a head's frequencies among time, height and width."""
 
     vocab: int = 1024
-    width: int = 192
+    width: int = 160
     layers: int = 4
-    heads: int = 6
+    heads: int = 4
     kv_heads: int = 2
     head: int = 32
-    ff: int = 512
+    ff: int = 448
     sections: tuple[int, int, int] = (6, 5, 5)
     theta: float = 10000.0
     context: int = 4096
-    v_width: int = 160
+    v_width: int = 128
     v_layers: int = 4
-    v_heads: int = 5
-    v_ff: int = 480
+    v_heads: int = 4
+    v_ff: int = 384
     v_grid: int = 16
     deepstack: tuple[int, ...] = (1, 2)
 
@@ -40,6 +40,19 @@ SHAPE = Shape()
 def _rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     half = x.shape[-1] // 2
     return x * cos + torch.cat((-x[..., half:], x[..., :half]), -1) * sin
+
+
+def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Attention by plain matrix products over (n, t, head): on a CPU in bfloat16 twice as fast as the fused one."""
+    q = q * q.shape[-1] ** -0.5
+    scores = torch.bmm(q, k.mT) if mask is None else torch.baddbmm(mask, q, k.mT)
+    return torch.bmm(scores.softmax(-1), v)
+
+
+def _by_head(x: Tensor, heads: int) -> Tensor:
+    """Turn (n, t, h, d) into (n * heads, h / heads * t, d)."""
+    n, t, h, d = x.shape
+    return x.transpose(1, 2).reshape(n * heads, h // heads * t, d)
 
 
 class VisionAttention(nn.Module):
@@ -55,8 +68,8 @@ class VisionAttention(nn.Module):
         n, t, c = x.shape
         qkv = self.qkv(x).view(n, t, 3, self.heads, c // self.heads)
         qk = _rotated(qkv[:, :, :2], cos, sin)
-        q, k, v = qk[:, :, 0].transpose(1, 2), qk[:, :, 1].transpose(1, 2), qkv[:, :, 2].transpose(1, 2)
-        return self.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(n, t, c))
+        q, k, v = (_by_head(p, self.heads) for p in (qk[:, :, 0], qk[:, :, 1], qkv[:, :, 2]))
+        return self.proj(_attend(q, k, v).view(n, self.heads, t, -1).transpose(1, 2).reshape(n, t, c))
 
 
 class VisionMLP(nn.Module):
@@ -183,12 +196,11 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         n, t, _ = x.shape
         split = (n, t, -1, self.s.head)
-        q = _rotated(self.q_norm(self.q_proj(x).view(split)), cos, sin).transpose(1, 2)
-        k = _rotated(self.k_norm(self.k_proj(x).view(split)), cos, sin).transpose(1, 2)
-        v = self.v_proj(x).view(split).transpose(1, 2)
-        repeat = self.s.heads // self.s.kv_heads
-        k, v = k.repeat_interleave(repeat, 1), v.repeat_interleave(repeat, 1)
-        out = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        q = _rotated(self.q_norm(self.q_proj(x).view(split)), cos, sin)
+        k = _rotated(self.k_norm(self.k_proj(x).view(split)), cos, sin)
+        q, k, v = (_by_head(p, self.s.kv_heads) for p in (q, k, self.v_proj(x).view(split)))
+        mask = torch.full((t, t), float("-inf"), dtype=x.dtype).triu(1).repeat(self.s.heads // self.s.kv_heads, 1)
+        out = _attend(q, k, v, mask).view(n, self.s.heads, t, -1)
         return self.o_proj(out.transpose(1, 2).reshape(n, t, -1))
 
 
