@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
@@ -30,8 +30,9 @@ View = tuple[Any, ...]
 class Desk:
     """The handlers of the page's events, for the model that `host` answers with."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, examples: Sequence[str] = ()) -> None:
         self.host = host
+        self.examples = examples
         self.album = Album(host)
         self.jobs = Jobs(host.engine)
 
@@ -53,8 +54,12 @@ class Desk:
         except Exception as error:
             yield good, good, gr.skip()
             raise told(error, language) from None
-        asked = gr.skip() if question.strip() else DESCRIBE.prompt(language)
-        yield gr.skip() if shown == picture else shown, shown, asked
+        yield gr.skip() if shown == picture else shown, shown, refilled(question, language)
+
+    async def take(self, example: int, question: str, request: gr.Request) -> View:
+        """Choose an example picture."""
+        path = self.examples[example]
+        return path, path, refilled(question, language_for(request))
 
     async def submit(
         self, picture: str | None, question: str, talk: Talk, request: gr.Request
@@ -66,7 +71,8 @@ class Desk:
                 asked = self._asked(talk.about(picture), question, language)
                 async with aclosing(self._answer(talk, picture, asked, job, request)) as views:
                     async for view in views:
-                        yield view
+                        if not job.cleared:
+                            yield view
             except Exception as error:
                 refusal = told(error, language)
                 yield idle(status=markup.failed(refusal.message))
@@ -135,7 +141,7 @@ class Desk:
 
     async def clear(self, request: gr.Request) -> View:
         """A new conversation: picture, answers and question as on a first visit."""
-        await self.jobs.stop(session_of(request))
+        await self.jobs.stop(session_of(request), clear=True)
         question = DESCRIBE.prompt(language_for(request))
         return None, *idle(chat=[], status="", talk=Talk(), question=question)
 
@@ -161,6 +167,11 @@ def told(error: Exception, language: Language) -> gr.Error:
         log.error("unexpected error in a page event", exc_info=error)
         error = AppError()
     return gr.Error(error.text(language), title=text("error", language), print_exception=False)
+
+
+def refilled(question: str, language: Language) -> Any:
+    """An empty question becomes the ready-made one: a new picture needs no typing."""
+    return gr.skip() if question.strip() else DESCRIBE.prompt(language)
 
 
 def busy(**parts: Any) -> View:

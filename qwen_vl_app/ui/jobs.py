@@ -9,10 +9,11 @@ from qwen_vl_app.engine import Engine
 
 @dataclass
 class Job:
-    """One answer being written; `request` is empty until the engine has it."""
+    """One answer being written; `request` is empty until the engine has it, `cleared` means nobody wants to see it."""
 
     request: str = ""
     stopped: bool = False
+    cleared: bool = False
 
 
 class Jobs:
@@ -32,10 +33,10 @@ class Jobs:
             if self._jobs.get(page) is job:
                 del self._jobs[page]
 
-    async def stop(self, page: str) -> None:
-        """End the page's own answer; harmless if there is none."""
+    async def stop(self, page: str, clear: bool = False) -> None:
+        """End the page's own answer, to be shown as far as it came or cleared away; harmless if there is none."""
         job = self._jobs.get(page)
         if job:
-            job.stopped = True
+            job.stopped, job.cleared = True, clear
             if job.request:
                 await self._engine.cancel(job.request)

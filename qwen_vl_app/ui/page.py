@@ -22,8 +22,8 @@ QUIET = {"api_visibility": "private", "show_progress": "hidden", "concurrency_li
 def build(host: Host) -> gr.Blocks:
     """The page for the model that `host` answers with."""
     fetch_nothing()
-    desk = Desk(host)
     pictures = examples(host)
+    desk = Desk(host, [str(path) for path in pictures])
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 24 * 3600)) as page:
         head = gr.HTML(elem_id="head", padding=False)
         talk, good = gr.State(Talk()), gr.State(None)
@@ -49,11 +49,10 @@ def build(host: Host) -> gr.Blocks:
         )
         stop.click(desk.stop, None, None, queue=False, **QUIET)
         clear.click(desk.clear, None, [picture, *shown], queue=False, **QUIET)
-        picture.change(
-            desk.look, [picture, good, question], [picture, good, question], trigger_mode="always_last", **QUIET
-        )
+        chosen = [picture, good, question]
+        picture.input(desk.look, chosen, chosen, trigger_mode="always_last", **QUIET)
         if gallery:
-            gallery.click(lambda index: str(pictures[index]), [gallery], [picture], queue=False, **QUIET)
+            gallery.click(desk.take, [gallery, question], chosen, queue=False, **QUIET)
         _api(desk)
     page.queue(max_size=QUEUE_FACTOR * host.settings.queue_size, default_concurrency_limit=None)
     return page
