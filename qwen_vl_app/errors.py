@@ -15,12 +15,15 @@ AppError
 ├── ForbiddenHost 403
 ├── ClosedAddress 403           a part of the page's framework that is switched off
 ├── UnknownModel 404
+├── UnknownAddress 404          no such address below /v1
+├── WrongMethod 405             GET where POST is meant, or the other way round
 ├── BodyTooLarge 413
 ├── EngineFailed 500            this request ended the engine, or llama.cpp refused it
 └── Unavailable 503
     ├── NotReady                the model is not loaded yet
     ├── QueueFull
-    └── EngineRestarting
+    ├── EngineRestarting
+    └── PicturesPaused          the engine ended several times within minutes
 SetupError                      the program cannot start: shown in the terminal only
 """
 
@@ -48,6 +51,11 @@ class AppError(Exception):
     def text(self, language: Language) -> str:
         """The message in `language`, with the details filled in."""
         return (self.zh if language == "zh" else self.en).format(**self.details)
+
+    def answer(self) -> dict[str, object]:
+        """The error as OpenAI's API words it; `param` is the field at fault where one is known."""
+        shape = {"message": self.text("en"), "type": self.kind, "param": self.details.get("field"), "code": self.code}
+        return {"error": {**shape, "details": self.details}}
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), self.details)
@@ -162,6 +170,22 @@ class UnknownModel(AppError):
     zh = "这里没有模型“{name}”；可用的有：{known}。"
 
 
+class UnknownAddress(AppError):
+    status = 404
+    kind = "invalid_request_error"
+    code = "unknown_address"
+    en = "There is nothing at this address. Below /v1 there are chat/completions and models."
+    zh = "这个地址不存在。/v1 下有 chat/completions 和 models。"
+
+
+class WrongMethod(AppError):
+    status = 405
+    kind = "invalid_request_error"
+    code = "method_not_allowed"
+    en = "This address answers {allowed} only."
+    zh = "这个地址只接受 {allowed} 请求。"
+
+
 class BodyTooLarge(AppError):
     status = 413
     kind = "invalid_request_error"
@@ -200,6 +224,15 @@ class EngineRestarting(Unavailable):
     code = "engine_restarting"
     en = "The model is being started again. Please try again in a few seconds."
     zh = "模型正在重新启动，请几秒后再试。"
+
+
+class PicturesPaused(Unavailable):
+    code = "pictures_paused"
+    en = (
+        "The model has stopped several times while it worked on pictures, so it takes none for a few minutes. "
+        "Questions without pictures are answered."
+    )
+    zh = "模型在处理图片时多次中断，几分钟内暂不接收图片；不带图片的问题照常回答。"
 
 
 class SetupError(Exception):

@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
 from qwen_vl_app.catalogue import find
-from qwen_vl_app.engine.fit import plan, pool_cells
+from qwen_vl_app.engine.fit import ladder, plan, pool_cells
+from qwen_vl_app.engine.plan import Plan
 
 GIB = 1 << 30
 
@@ -25,3 +28,18 @@ def test_weights_are_taken_off_before_the_pool_is_counted() -> None:
     assert made.pool == 8192
     assert made.threads == 1
     assert made.sequences > made.parallel
+
+
+def test_the_ladder_goes_down_step_by_step_and_begins_as_asked() -> None:
+    first = Plan("m", "p", ctx_size=8192, pool=32768, gpu_layers=-1)
+    steps = ladder(first)
+    assert steps[0] == ("", first)
+    assert [name for name, _ in steps[1:3]] == ["extra_buffers", "one_conversation"]
+    assert steps[-1][1] == replace(
+        first, extra_buffers=False, gpu_projector=False, gpu_layers=0, ctx_size=2048, pool=2048
+    )
+
+
+def test_without_a_gpu_the_ladder_has_no_gpu_steps() -> None:
+    names = [name for name, _ in ladder(Plan("m", "p", ctx_size=2048, pool=2048, gpu_layers=0))]
+    assert names == ["", "extra_buffers"]

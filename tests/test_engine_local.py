@@ -14,7 +14,16 @@ import pytest
 from qwen_vl_app.chat import Accepted, Delta, Finished, Image, Message, Part, Progress, Request, Sampling, Text, Token
 from qwen_vl_app.engine.local import LocalEngine
 from qwen_vl_app.engine.plan import Plan
-from qwen_vl_app.errors import AppError, ContextOverflow, EngineFailed, InvalidField, NotReady, QueueFull, SetupError
+from qwen_vl_app.errors import (
+    AppError,
+    ContextOverflow,
+    EngineFailed,
+    InvalidField,
+    NotReady,
+    PicturesPaused,
+    QueueFull,
+    SetupError,
+)
 from tests.conftest import Loop
 
 NEVER_ENDS = Sampling(temperature=5.0, seed=1)
@@ -170,10 +179,17 @@ def own(loop: Loop, demo_plan: Callable[..., Plan]) -> object:
     loop.run(engine.close())
 
 
-async def crash(engine: LocalEngine, request: Request) -> None:
+async def killed_after(engine: LocalEngine, request: Request, kind: type[Delta]) -> list[Delta]:
+    """The deltas of an answer in whose midst the worker is killed."""
+    seen: list[Delta] = []
+    killed = False
     async with aclosing(engine.stream(request)) as deltas:
-        async for _ in deltas:
-            os.kill(worker(engine), signal.SIGKILL)
+        async for delta in deltas:
+            seen.append(delta)
+            if isinstance(delta, kind) and not killed:
+                killed = True
+                os.kill(worker(engine), signal.SIGKILL)
+    return seen
 
 
 def worker(engine: LocalEngine) -> int:
@@ -188,11 +204,56 @@ def wait_until(engine: LocalEngine, state: str) -> None:
         time.sleep(0.02)
 
 
-def test_a_crash_fails_the_question_and_the_next_is_answered(loop: Loop, own: LocalEngine) -> None:
+def test_a_crash_while_looking_fails_the_question_and_the_next_is_answered(loop: Loop, own: LocalEngine) -> None:
     loop.run(own.start())
     with pytest.raises(EngineFailed):
-        loop.run(crash(own, wild(500)))
+        loop.run(killed_after(own, ask(noise(768, 768), "What is this?"), Progress))
     wait_until(own, "ready")
+    assert loop.run(collect(own, ask("hi", max_tokens=1)))
+
+
+def test_after_a_crash_while_writing_the_answer_goes_on_where_it_was(loop: Loop, own: LocalEngine) -> None:
+    loop.run(own.start())
+    for sampling in (Sampling(), Sampling(temperature=1.5, seed=4, presence_penalty=0.5)):
+        request = ask(noise(seed=40), "Tell me.", sampling=sampling, max_tokens=60)
+        whole = loop.run(collect(own, request))
+        resumed = loop.run(killed_after(own, Request(request.messages, sampling, 60), Token))
+        assert text(resumed) == text(whole)
+        assert last(resumed).usage.completion_tokens == last(whole).usage.completion_tokens
+        assert sum(isinstance(delta, Accepted) for delta in resumed) == 1
+
+
+def test_a_question_that_comes_during_the_restart_waits_for_it(loop: Loop, own: LocalEngine) -> None:
+    loop.run(own.start())
+    os.kill(worker(own), signal.SIGKILL)
+    wait_until(own, "restarting")
+    assert last(loop.run(collect(own, ask("hi", max_tokens=1))))
+
+
+def test_a_cancel_during_the_restart_ends_the_answer(loop: Loop, own: LocalEngine) -> None:
+    loop.run(own.start())
+
+    async def cancelled() -> list[Delta]:
+        os.kill(worker(own), signal.SIGSTOP)
+        request = ask("hi")
+        reading = asyncio.create_task(collect(own, request))
+        await asyncio.sleep(0.05)
+        os.kill(worker(own), signal.SIGKILL)
+        await asyncio.to_thread(wait_until, own, "restarting")
+        await own.cancel(request.id)
+        return await reading
+
+    assert last(loop.run(cancelled())).reason == "cancelled"
+
+
+def test_after_three_crashes_pictures_wait_but_words_are_answered(loop: Loop, own: LocalEngine) -> None:
+    loop.run(own.start())
+    for _ in range(3):
+        os.kill(worker(own), signal.SIGKILL)
+        wait_until(own, "restarting")
+        wait_until(own, "ready")
+    with pytest.raises(PicturesPaused):
+        loop.run(collect(own, ask(noise(), "hi")))
     assert loop.run(collect(own, ask("hi", max_tokens=1)))
 
 
@@ -261,7 +322,7 @@ def test_a_bad_schema_is_refused_and_nobody_else_notices(loop: Loop, engine: Loc
 def test_forbidden_tokens_never_come(loop: Loop, engine: LocalEngine) -> None:
     request = ask(noise(seed=31), "What is this?", max_tokens=8)
     seen = {delta.id for delta in loop.run(collect(engine, request)) if isinstance(delta, Token)}
-    banned = tuple((token, -100.0) for token in sorted(seen)) + ((10**9, 1.0),)
+    banned = ((10**9, 1.0), *((token, -100.0) for token in sorted(seen)))
     again = loop.run(collect(engine, Request(request.messages, max_tokens=8, logit_bias=banned)))
     assert not seen & {delta.id for delta in again if isinstance(delta, Token)}
 

@@ -14,6 +14,7 @@ from qwen_vl_app.engine.vision import Embedding, Vision
 class Encode:
     """One picture to encode for one answer. `result` is set before `done` is called."""
 
+    request_id: str
     picture: Image | FramePair
     key: tuple[str, str]  # owner, pixels
     done: Callable[["Encode"], None]
@@ -50,8 +51,9 @@ class EmbeddingCache:
 class Encoder:
     """Runs `Vision.encode` for one picture after the other in a thread of its own."""
 
-    def __init__(self, vision: Vision, cache_bytes: int) -> None:
+    def __init__(self, vision: Vision, cache_bytes: int, working: Callable[..., None]) -> None:
         self._vision = vision
+        self._working = working
         self._cache = EmbeddingCache(cache_bytes)
         self._queue: SimpleQueue[Encode | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="encoder", daemon=True)
@@ -79,6 +81,8 @@ class Encoder:
             return
         task.result = self._cache.get(task.key)
         if task.result is None:
+            self._working(encoding=task.request_id)
             task.result = self._vision.encode(task.picture, lambda: not task.cancelled.is_set())
+            self._working(encoding="")
             if task.result is not None:
                 self._cache.put(task.key, task.result)

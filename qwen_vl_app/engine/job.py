@@ -99,6 +99,12 @@ class Job:
         self._say_rest()
         return "length"
 
+    def resume(self, language: Language, answer: Sequence[int]) -> None:
+        """Come to the state after `answer` was written and read; nothing of it is told again."""
+        self.sampler.replay(answer)
+        self.answer, self.entries = list(answer), [*self.entries, *answer]
+        self.shown = "".join(self.stream.push(language.piece(token)) for token in answer)
+
     def _say(self, text: str, token: int = -1) -> None:
         self.shown += text
         self.tell(self.id, Token(text, token))

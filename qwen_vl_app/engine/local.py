@@ -1,113 +1,70 @@
-"""The local engine's supervisor: starts the worker process, carries requests and deltas, starts it again."""
+"""The local engine's supervisor: carries requests to the worker and deltas back, and starts it again when it dies."""
 
 import asyncio
-import contextlib
-import os
-import socket
-import subprocess
 import sys
-import threading
 from collections.abc import AsyncGenerator
-from multiprocessing.connection import Connection
-from pathlib import Path
-from queue import SimpleQueue
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from qwen_vl_app.chat import Delta, Finished, Progress, Request, Token
+from qwen_vl_app.chat import Accepted, Delta, Finished, Progress, Request, Text, Token, Usage
 from qwen_vl_app.engine import State
+from qwen_vl_app.engine.crashes import CrashBook
+from qwen_vl_app.engine.fit import ladder
 from qwen_vl_app.engine.plan import Plan
-from qwen_vl_app.engine.wire import Cancel, Close, Failed, FromWorker, Loading, Ready, ToWorker
-from qwen_vl_app.errors import AppError, EngineFailed, EngineRestarting, NotReady, SetupError
+from qwen_vl_app.engine.process import Worker
+from qwen_vl_app.engine.wire import Cancel, Failed, FromWorker, Loading, Ready, Resume, Working
+from qwen_vl_app.errors import AppError, EngineFailed, NotReady, PicturesPaused, SetupError
 
+RELOADS = 2  # more tries for a plan that worked before, until smaller ones are tried
 KEEP_ALIVE = 0.4  # seconds between deltas at most
-GRACE = 3.0  # seconds a worker gets to end by itself
-PACKAGE_ROOT = str(Path(__file__).resolve().parents[2])
-# Without these two, decoding beside a busy process falls from 0.04 s to over 1 s per token (DESIGN.md, Processes).
-ENVIRONMENT = {"GOMP_SPINCOUNT": "0", "OMP_WAIT_POLICY": "passive", "GGML_NO_BACKTRACE": "1"}
 
 Item: TypeAlias = Delta | AppError
 
 
-class Worker:
-    """One worker process and its socket. Calls back into the event loop that made it."""
+@dataclass
+class Stream:
+    """One open answer: what its reader has got, and what waits to be read."""
 
-    def __init__(self, plan: Plan, engine: "LocalEngine") -> None:
-        ours, theirs = socket.socketpair()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "qwen_vl_app.engine.worker", str(theirs.fileno())],
-            pass_fds=(theirs.fileno(),),
-            start_new_session=True,
-            stdin=subprocess.DEVNULL,
-            env=_environment(),
-        )
-        theirs.close()
-        self._connection: Connection[ToWorker, FromWorker] = Connection(ours.detach())
-        self._outbox: SimpleQueue[ToWorker | None] = SimpleQueue()
-        self._engine = engine
-        self._loop = asyncio.get_running_loop()
-        self._threads = [threading.Thread(target=run, daemon=True) for run in (self._write, self._read)]
-        for thread in self._threads:
-            thread.start()
-        self.send(plan)
+    request: Request
+    items: asyncio.Queue[Item] = field(default_factory=asyncio.Queue)
+    accepted: bool = False
+    answer: list[int] = field(default_factory=list)
 
-    def send(self, message: ToWorker) -> None:
-        """Send `message` from a thread, never from the event loop."""
-        self._outbox.put(message)
-
-    async def close(self) -> None:
-        """Ask it to end; kill it if it does not. No process and no thread is left."""
-        self.send(Close())
-        self._outbox.put(None)
-        await asyncio.to_thread(self._reap, GRACE)
-
-    def _reap(self, patience: float) -> None:
-        try:
-            self.process.wait(patience)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        for thread in self._threads:
-            thread.join()
-        self._connection.close()
-
-    def _write(self) -> None:
-        with contextlib.suppress(OSError):
-            while (message := self._outbox.get()) is not None:
-                self._connection.send(message)
-
-    def _read(self) -> None:
-        with contextlib.suppress(EOFError, OSError):
-            while True:
-                self._call(self._engine.receive, self._connection.recv())
-        self._outbox.put(None)
-        self._call(self._engine.lost, self)
-
-    def _call(self, function: object, argument: object) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to tell
-            self._loop.call_soon_threadsafe(function, argument)  # type: ignore[arg-type]
-
-
-def _environment() -> dict[str, str]:
-    paths = [PACKAGE_ROOT, os.environ.get("PYTHONPATH", "")]
-    return {**os.environ, **ENVIRONMENT, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    def put(self, item: Item) -> None:
+        """Pass `item` on; a second `Accepted`, after a crash, is no news."""
+        if isinstance(item, Accepted):
+            if self.accepted:
+                return
+            self.accepted = True
+        elif isinstance(item, Token) and item.id >= 0:
+            self.answer.append(item.id)
+        self.items.put_nowait(item)
 
 
 class LocalEngine:
     """Answers with llama.cpp in a process of its own. Use it from one event loop."""
 
     def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+        self._tries = ladder(plan)
         self._state: State = "starting"
         self._worker: Worker | None = None
-        self._streams: dict[str, asyncio.Queue[Item]] = {}
+        self._streams: dict[str, Stream] = {}
         self._settled = asyncio.Event()  # ready or failed
+        self._crashes = CrashBook()
+        self._working = Working()
         self.loaded = 0.0
         self.reason = ""
+        self.steps: list[str] = []  # what had to be changed for the model to load
 
     @property
     def state(self) -> State:
         """Whether requests are answered now."""
         return self._state
+
+    @property
+    def plan(self) -> Plan:
+        """The plan in use."""
+        return self._tries[0][1]
 
     async def start(self) -> None:
         """Start the worker and wait until it is ready.
@@ -118,108 +75,144 @@ class LocalEngine:
         self._spawn()
         await self._settled.wait()
         if self._state == "failed":
-            await self.close()
+            await self._close_worker()
             raise SetupError(f"the model cannot be loaded: {self.reason}")
 
     def _spawn(self) -> None:
-        self._worker = Worker(self._plan, self)
+        self._working = Working()
+        self._worker = Worker(self.plan, self._receive, self._lost)
 
-    def receive(self, message: FromWorker) -> None:
-        """Take a message of the worker."""
+    def _receive(self, worker: Worker, message: FromWorker) -> None:
+        if worker is not self._worker:
+            return
         if isinstance(message, list):
             for request_id, item in message:
                 if request_id in self._streams:
-                    self._streams[request_id].put_nowait(item)
+                    self._streams[request_id].put(item)
+        elif isinstance(message, Working):
+            self._working = message
         elif isinstance(message, Loading):
             self.loaded = message.fraction
         elif isinstance(message, Ready):
-            self._settle("ready")
+            self._ready(worker)
         else:
-            self._fail(message)
+            self._load_failed(message)
 
-    def _fail(self, message: Failed) -> None:
-        self.reason = message.reason
-        self._settle("failed")
-
-    def _settle(self, state: State) -> None:
-        self._state = state
+    def _ready(self, worker: Worker) -> None:
+        self._state = "ready"
         self._settled.set()
+        self._tries = [self._tries[0], *(other for other in self._tries if other != self._tries[0])]
+        for stream in self._streams.values():
+            if stream.accepted:
+                worker.send(Resume(stream.request, tuple(stream.answer)))
+            else:
+                worker.send(stream.request)
 
-    def lost(self, worker: Worker) -> None:
-        """The worker ended: fail what it was doing, start another unless it never got ready or we are closing."""
-        for queue in self._streams.values():
-            queue.put_nowait(EngineFailed())
+    def _load_failed(self, failed: Failed) -> None:
+        self.reason = failed.reason
+        if failed.final or len(self._tries) == 1:
+            self._state = "failed"
+            self._settled.set()
+            self._fail(list(self._streams), NotReady(state="failed"))
+
+    def _fail(self, request_ids: list[str], error: AppError) -> None:
+        for request_id in request_ids:
+            self._streams[request_id].put(error)
+
+    def _lost(self, worker: Worker) -> None:
+        """The worker ended: if while loading, try the next step; else fail its victim and start another."""
         if worker is not self._worker or self._state in ("closed", "failed"):
             return
-        code = worker.process.wait()
-        if self._state != "ready":
-            self._fail(Failed(f"the engine ended while loading ({_ending(code)})"))
+        ending = worker.ending
+        if self._state == "ready":
+            print(f"The engine ended ({ending}) and is started again.", file=sys.stderr, flush=True)
+            self._state, self._tries = "restarting", [*self._tries[:1] * RELOADS, *self._tries]
+            self._fail(sorted(self._crashes.failed(self._working, self._streams)), EngineFailed())
+        elif len(self._tries) == 1:
+            self._load_failed(Failed(self.reason or f"the engine ended while loading ({ending})"))
             return
-        print(f"The engine ended ({_ending(code)}) and is started again.", file=sys.stderr, flush=True)
-        self._state = "restarting"
+        else:
+            self._next_try(self.reason or ending)
         self._spawn()
+
+    def _next_try(self, reason: str) -> None:
+        (before, _), self._tries = self._tries[0], self._tries[1:]
+        step = self._tries[0][0]
+        print(f"The model did not load ({reason}); trying: {step or 'again'}", file=sys.stderr, flush=True)
+        if step != before:
+            self.steps.append(step)
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta, None]:
         """See `Engine.stream`."""
-        worker = self._ready_worker()
-        queue: asyncio.Queue[Item] = asyncio.Queue()
-        self._streams[request.id] = queue
-        worker.send(request)
+        stream = self._open(request)
         finished = False
         try:
-            yield _checked(await queue.get())
+            delta = _checked(await stream.items.get())  # Accepted comes first, whatever time it takes
             last = Progress("queued")
-            while not finished:
-                delta = await _next(queue)
+            while True:
                 if isinstance(delta, Progress):
                     last = delta
                 elif isinstance(delta, Token):
                     last = Progress("writing")
                 finished = isinstance(delta, Finished)
-                yield delta or last
+                yield delta
+                if finished:
+                    return
+                delta = await _next(stream.items) or last
         except AppError:
             finished = True
             raise
         finally:
             del self._streams[request.id]
-            if not finished:
-                worker.send(Cancel(request.id))
+            if not finished and self._worker:
+                self._worker.send(Cancel(request.id))
 
-    def _ready_worker(self) -> Worker:
-        if self._state == "restarting":
-            raise EngineRestarting()
-        if self._state != "ready" or self._worker is None:
+    def _open(self, request: Request) -> Stream:
+        if self._state not in ("ready", "restarting"):
             raise NotReady(state=self._state)
-        return self._worker
+        if self._crashes.too_many and has_pictures(request):
+            raise PicturesPaused()
+        self._streams[request.id] = stream = Stream(request)
+        if self._state == "ready" and self._worker:
+            self._worker.send(request)
+        return stream
 
     async def cancel(self, request_id: str) -> None:
         """See `Engine.cancel`."""
-        if self._worker:
+        stream = self._streams.get(request_id)
+        if stream and self._state == "restarting":
+            stream.put(Finished("cancelled", Usage(0, len(stream.answer))))
+        elif stream and self._worker:
             self._worker.send(Cancel(request_id))
 
     async def close(self) -> None:
         """See `Engine.close`."""
         self._state = "closed"
+        self._fail(list(self._streams), NotReady(state="closed"))
+        await self._close_worker()
+
+    async def _close_worker(self) -> None:
         worker, self._worker = self._worker, None
         if worker:
             await worker.close()
 
 
-async def _next(queue: asyncio.Queue[Item]) -> Delta | None:
+def has_pictures(request: Request) -> bool:
+    """Whether anything but words is in `request`."""
+    return any(not isinstance(part, Text) for message in request.messages for part in message.parts)
+
+
+async def _next(items: asyncio.Queue[Item]) -> Delta | None:
     """The next delta; None when nothing came for KEEP_ALIVE seconds."""
-    if queue.empty():
+    if items.empty():
         try:
-            return _checked(await asyncio.wait_for(queue.get(), KEEP_ALIVE))
+            return _checked(await asyncio.wait_for(items.get(), KEEP_ALIVE))
         except asyncio.TimeoutError:
             return None
-    return _checked(queue.get_nowait())
+    return _checked(items.get_nowait())
 
 
 def _checked(item: Item) -> Delta:
     if isinstance(item, AppError):
         raise item
     return item
-
-
-def _ending(code: int) -> str:
-    return f"signal {-code}" if code < 0 else f"exit status {code}"

@@ -7,6 +7,7 @@ import ctypes
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -47,6 +48,10 @@ def quiet() -> None:
 
 class LoadError(Exception):
     """llama.cpp refused a file or could not get the memory for it."""
+
+
+class FileError(LoadError):
+    """The file itself is wrong: no other sizes will make it load."""
 
 
 class DecodeError(Exception):
@@ -178,6 +183,21 @@ class Language:
         C.llama_model_free(self.model)
 
 
+def check_file(name: str) -> None:
+    """Look whether `name` begins as a GGUF file does.
+
+    Raises:
+        FileError: it does not, or cannot be read.
+    """
+    try:
+        with Path(name).open("rb") as file:
+            magic = file.read(4)
+    except OSError as error:
+        raise FileError(f"{name}: {error.strerror}") from error
+    if magic != b"GGUF":
+        raise FileError(f"{name} is not a GGUF file")
+
+
 def _load_model(plan: Plan, progress: Callable[[float], None]) -> Any:
     def report(fraction: float, _data: object) -> bool:
         progress(fraction)
@@ -188,6 +208,7 @@ def _load_model(plan: Plan, progress: Callable[[float], None]) -> Any:
     params.n_gpu_layers = plan.gpu_layers if plan.gpu_layers >= 0 else 999
     params.use_extra_bufts = plan.extra_buffers
     params.progress_callback = callback
+    check_file(plan.model)
     model = C.llama_model_load_from_file(plan.model.encode(), params)
     if not model:
         raise LoadError("; ".join(list(last_words)[-3:]) or "the file is not a GGUF model")

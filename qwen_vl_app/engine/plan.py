@@ -22,4 +22,5 @@ class Plan:
     batch: int = 512
     queue_size: int = 64
     extra_buffers: bool = True
+    gpu_projector: bool = True
     embedding_cache: int = 256 << 20  # bytes

@@ -10,7 +10,7 @@ from llama_cpp import llama_cpp as C
 from llama_cpp import mtmd_cpp as M
 
 from qwen_vl_app.chat import FramePair, Image
-from qwen_vl_app.engine.native import FLASH_ATTENTION_AUTO, Floats, Ints, LoadError, last_words
+from qwen_vl_app.engine.native import FLASH_ATTENTION_AUTO, Floats, Ints, LoadError, check_file, last_words
 from qwen_vl_app.engine.plan import Plan
 
 MAX_TOKENS = 16384  # per picture: Qwen3-VL's own limit; media keeps far below it
@@ -57,6 +57,7 @@ class Vision:
         self._wanted: Callable[[], bool] = lambda: True
         self._nodes = 0
         self._callback = C.ggml_backend_sched_eval_callback(self._on_node)
+        check_file(plan.mmproj)
         self._context = M.mtmd_init_from_file(plan.mmproj.encode(), model, self._params(plan))
         if not self._context:
             raise LoadError("; ".join(list(last_words)[-3:]) or "the file is not a projector of this model")
@@ -66,7 +67,7 @@ class Vision:
 
     def _params(self, plan: Plan) -> Any:
         params = M.mtmd_context_params_default()
-        params.use_gpu = plan.gpu_layers != 0
+        params.use_gpu = plan.gpu_projector and plan.gpu_layers != 0
         params.n_threads = plan.threads
         params.flash_attn_type = FLASH_ATTENTION_AUTO
         params.print_timings = False

@@ -16,6 +16,14 @@ class Cancel:
 
 
 @dataclass(frozen=True)
+class Resume:
+    """Go on with an answer that another worker began: `answer` are the token ids that the person has read."""
+
+    request: Request
+    answer: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Close:
     """Stop the worker."""
 
@@ -34,11 +42,21 @@ class Ready:
 
 @dataclass(frozen=True)
 class Failed:
-    """The model cannot be loaded; `reason` is llama.cpp's, for the terminal."""
+    """The model cannot be loaded; `reason` is llama.cpp's, for the terminal. `final`: no other sizes will help."""
 
     reason: str
+    final: bool = False
+
+
+@dataclass(frozen=True)
+class Working:
+    """Which requests are in llama.cpp's hands from now on, by id; sent before the call that may end the process."""
+
+    encoding: str = ""
+    reading: frozenset[str] = frozenset()
+    writing: frozenset[str] = frozenset()
 
 
 Answers: TypeAlias = list[tuple[str, Delta | AppError]]
-ToWorker: TypeAlias = Plan | Request | Cancel | Close
-FromWorker: TypeAlias = Loading | Ready | Failed | Answers
+ToWorker: TypeAlias = Plan | Request | Resume | Cancel | Close
+FromWorker: TypeAlias = Loading | Ready | Failed | Working | Answers

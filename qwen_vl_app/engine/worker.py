@@ -4,14 +4,16 @@ import os
 import sys
 import threading
 import time
+from dataclasses import replace
 from multiprocessing.connection import Connection
+from typing import Any
 
 from qwen_vl_app.chat import Image, Request
-from qwen_vl_app.engine.native import Language, LoadError, quiet
+from qwen_vl_app.engine.native import FileError, Language, LoadError, quiet
 from qwen_vl_app.engine.plan import Plan
 from qwen_vl_app.engine.scheduler import Scheduler
 from qwen_vl_app.engine.vision import Vision
-from qwen_vl_app.engine.wire import Cancel, Failed, FromWorker, Loading, Ready
+from qwen_vl_app.engine.wire import Cancel, Failed, FromWorker, Loading, Ready, Resume, Working
 
 PROOF_SIDE = 64  # px: the picture that proves the encoder
 
@@ -23,6 +25,7 @@ class Link:
         self._connection = connection
         self._lock = threading.Lock()
         self._reported = 0.0
+        self._working = Working()
 
     def send(self, message: FromWorker) -> None:
         """Send `message` to the supervisor."""
@@ -38,6 +41,15 @@ class Link:
             self._reported = time.monotonic()
             self.send(Loading(fraction))
 
+    def working(self, **changes: Any) -> None:
+        """Tell which requests the next native call is about, if that is news; see `Working` for the names."""
+        with self._lock:
+            news = replace(self._working, **changes)
+            if news == self._working:
+                return
+            self._working = news
+        self.send(news)
+
     def forward(self, scheduler: Scheduler) -> None:
         """Hand what the supervisor sends to `scheduler`, until it says close."""
         while True:
@@ -45,7 +57,7 @@ class Link:
                 message = self._connection.recv()
             except (EOFError, OSError):
                 os._exit(0)
-            if isinstance(message, Request):
+            if isinstance(message, (Request, Resume)):
                 scheduler.submit(message)
             elif isinstance(message, Cancel):
                 scheduler.cancel(message.request_id)
@@ -79,9 +91,9 @@ def main(descriptor: int) -> None:
         language = Language(plan, link.send_progress)
         vision = Vision(plan, language.model, language.width)
         prove(language, vision)
-        scheduler = Scheduler(plan, language, vision, link.send)
+        scheduler = Scheduler(plan, language, vision, link.send, link.working)
     except (LoadError, ValueError) as error:
-        link.send(Failed(str(error)))
+        link.send(Failed(str(error), final=isinstance(error, FileError)))
         return
     link.send(Ready())
     threading.Thread(target=link.forward, args=(scheduler,), name="link", daemon=True).start()
