@@ -34,6 +34,7 @@ class Settings:
     queue_size: int = _option(64, "questions that may wait; more are told to come back", "N", 1)
     models_dir: str = _option(str(ROOT / "models"), "folder of the model files", "FOLDER")
     auth: str = _option("", "user:password asked for in front of everything but /health", "USER:PASSWORD")
+    api_key: str = _option("", "key asked for below /v1, as Bearer or X-Api-Key", "KEY")
 
 
 def options() -> tuple[Field[Any], ...]:

@@ -1,0 +1,112 @@
+"""From a checked `ChatBody` to the `chat.Request` that the engine answers."""
+
+import base64
+import json
+import re
+from dataclasses import fields, replace
+
+from qwen_vl_app.api.schema import ChatBody, ChatMessage, ImagePart, SchemaFormat
+from qwen_vl_app.chat import Image, Message, Part, Request, Role, Sampling, Text
+from qwen_vl_app.errors import BadRequest, ContextOverflow, InvalidField, RemoteUrlRefused
+from qwen_vl_app.host import Host
+
+ANY_OBJECT = '{"type": "object"}'
+DATA_URL = re.compile(r"data:image/[\w.+-]+(?:;[\w.+-]+=[^;,]*)*;base64,", re.IGNORECASE)
+ADDRESS = re.compile(r"\s*(?:[a-z][a-z0-9+.-]*:|//|\\\\)", re.IGNORECASE)
+SAMPLING = [option.name for option in fields(Sampling) if option.name in ChatBody.model_fields]
+
+
+async def to_request(body: ChatBody, host: Host, owner: str) -> Request:
+    """The request that `body` means, its pictures opened and fitted for the model of `host`.
+
+    Raises:
+        BadRequest: the order of the turns is wrong, or a picture cannot be used; the field is named.
+    """
+    _check_turns(body.messages)
+    _check_pictures(body.messages, host)
+    messages = [await _message(message, i, host) for i, message in enumerate(body.messages)]
+    return replace(
+        host.request(tuple(messages), owner),
+        sampling=sampling(body, host.model.sampling),
+        max_tokens=body.max_completion_tokens or body.max_tokens,
+        stop=_stop(body),
+        logit_bias=tuple((int(token), bias) for token, bias in (body.logit_bias or {}).items()),
+        json_schema=_schema(body),
+    )
+
+
+def sampling(body: ChatBody, own: Sampling) -> Sampling:
+    """The sampling asked for; what was left out is the model's own."""
+    given = {name: value for name in SAMPLING if (value := getattr(body, name)) is not None}
+    if body.repetition_penalty is not None:
+        given.setdefault("repeat_penalty", body.repetition_penalty)
+    return replace(own, **given)
+
+
+def _stop(body: ChatBody) -> tuple[str, ...]:
+    return (body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ())
+
+
+def _schema(body: ChatBody) -> str | None:
+    if body.response_format is None or body.response_format.type == "text":
+        return None
+    if isinstance(body.response_format, SchemaFormat):
+        return json.dumps(body.response_format.json_schema.tree)
+    return ANY_OBJECT
+
+
+def _check_turns(messages: list[ChatMessage]) -> None:
+    """Models' templates know a system message at the beginning only, and answer a user."""
+    for i, message in enumerate(messages):
+        if i and message.role in ("system", "developer"):
+            raise InvalidField(field=f"messages[{i}].role", why="can be 'system' in the first message only")
+    if messages[-1].role != "user":
+        raise InvalidField(field=f"messages[{len(messages) - 1}].role", why="must be 'user' in the last message")
+
+
+def _check_pictures(messages: list[ChatMessage], host: Host) -> None:
+    """Pictures that cannot all fit the context are refused before any of them is opened."""
+    count = 0
+    for i, message in enumerate(messages):
+        pictures = [part for part in message.content if isinstance(part, ImagePart)]
+        if pictures and message.role != "user":
+            raise InvalidField(field=f"messages[{i}].content", why="can have pictures in user messages only")
+        count += len(pictures)
+    needed = count * host.model.budget.min_tokens
+    if needed > host.settings.ctx_size:
+        raise ContextOverflow(needed=needed, limit=host.settings.ctx_size)
+
+
+async def _message(message: ChatMessage, number: int, host: Host) -> Message:
+    role: Role = "system" if message.role == "developer" else message.role
+    if isinstance(message.content, str):
+        return Message(role, (Text(message.content),))
+    parts: list[Part] = []
+    for i, part in enumerate(message.content):
+        if isinstance(part, ImagePart):
+            parts.append(await _picture(part.image_url.url, f"messages[{number}].content[{i}].image_url.url", host))
+        else:
+            parts.append(Text(part.text))
+    return Message(role, tuple(parts))
+
+
+async def _picture(url: str, field: str, host: Host) -> Image:
+    try:
+        return (await host.picture(_decoded(url, field), field)).image
+    except BadRequest as error:
+        error.details["field"] = field
+        raise
+
+
+def _decoded(url: str, field: str) -> bytes:
+    """The bytes in a data: URL, or in base64 alone; anything else is refused, nothing is ever fetched."""
+    head = DATA_URL.match(url)
+    if head is None and url[:5].lower() == "data:":
+        raise InvalidField(field=field, why="must begin with data:image/…;base64, when it is a data: URL")
+    if head is None and ADDRESS.match(url):
+        raise RemoteUrlRefused()
+    data = url[head.end() if head else 0 :]
+    try:
+        return base64.b64decode(data + "=" * (-len(data) % 4), validate=True)
+    except ValueError:
+        raise InvalidField(field=field, why="is not base64") from None

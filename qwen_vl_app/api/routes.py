@@ -1,0 +1,166 @@
+"""The addresses below `/v1`, and the one place where their refusals become answers."""
+
+import time
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import aclosing
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
+
+from qwen_vl_app.api.access import Access
+from qwen_vl_app.api.convert import to_request
+from qwen_vl_app.api.parse import parse
+from qwen_vl_app.api.reply import EventStream, Reply
+from qwen_vl_app.api.schema import Completion, ErrorBody, ModelCard, ModelList, request_schema
+from qwen_vl_app.chat import Delta, join
+from qwen_vl_app.errors import (
+    AppError,
+    NotReady,
+    Unauthorized,
+    Unavailable,
+    UnknownAddress,
+    UnknownModel,
+    WrongMethod,
+)
+from qwen_vl_app.host import Host
+
+RETRY_AFTER = 5  # s: what a client is told that comes too early or into a full queue
+CLIENT_LEFT = 499  # nobody reads it
+METHODS = {"chat/completions": "POST", "models": "GET"}
+EVERY_METHOD = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE"]
+REFUSALS: dict[int | str, dict[str, Any]] = {status: {"model": ErrorBody} for status in (400, 401, 404, 413, 500, 503)}
+BODY = {"required": True, "content": {"application/json": {"schema": request_schema()}}}
+STREAM = {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
+
+
+class Edge(APIRoute):
+    """A route whose refusals are answered in OpenAI's error shape."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler, with its refusals turned into answers."""
+        handle = super().get_route_handler()
+
+        async def answered(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except AppError as error:
+                return refusal(error)
+            except ClientDisconnect:
+                return Response(status_code=CLIENT_LEFT)
+
+        return answered
+
+
+def refusal(error: AppError) -> Response:
+    """The answer that `error` is."""
+    headers = {}
+    if isinstance(error, Unavailable):
+        headers["retry-after"] = str(RETRY_AFTER)
+    if isinstance(error, Unauthorized):
+        headers["www-authenticate"] = "Bearer"
+    if isinstance(error, WrongMethod):
+        headers["allow"] = str(error.details["allowed"])
+    return JSONResponse(error.answer(), error.status, headers)
+
+
+def router(host: Host) -> APIRouter:
+    """`/v1/chat/completions` and `/v1/models`, answered by the model of `host`."""
+    access = Access(host.settings.api_key)
+    routes = APIRouter(prefix="/v1", route_class=Edge, dependencies=[Depends(access.check)], responses=REFUSALS)
+    card = model_card(host)
+
+    @routes.post(
+        "/chat/completions", response_model=Completion, responses={200: STREAM}, openapi_extra={"requestBody": BODY}
+    )
+    async def complete(request: Request) -> Response:
+        """An answer to a conversation with pictures, whole or as server-sent events."""
+        return await answer(host, request, access.owner(request))
+
+    @routes.get("/models", response_model=ModelList)
+    def models() -> dict[str, object]:
+        """The models that answer."""
+        return {"object": "list", "data": [card]}
+
+    @routes.get("/models/{name}", response_model=ModelCard)
+    def model(name: str) -> ModelCard:
+        """One model."""
+        check_model(host, name)
+        return card
+
+    @routes.api_route("/{rest:path}", methods=EVERY_METHOD, include_in_schema=False)
+    def elsewhere(rest: str) -> None:
+        """Everything else below /v1."""
+        known = "models" if rest.startswith("models/") else rest
+        raise WrongMethod(allowed=METHODS[known]) if known in METHODS else UnknownAddress()
+
+    return routes
+
+
+def model_card(host: Host) -> ModelCard:
+    """What `/v1/models` says about the model of `host`."""
+    return ModelCard(
+        id=host.model.name,
+        object="model",
+        created=int(time.time()),
+        owned_by="local",
+        title=host.model.title,
+        max_model_len=host.settings.ctx_size,
+    )
+
+
+def check_model(host: Host, name: str | None) -> None:
+    """Refuse every name but the model's own, its title, `default` and none.
+
+    Raises:
+        UnknownModel: naming the model there is.
+    """
+    known = ("", "default", host.model.name.casefold(), host.model.title.casefold())
+    if (name or "").strip().casefold() not in known:
+        raise UnknownModel(name=(name or "")[:100], known=host.model.name, field="model")
+
+
+def check_ready(host: Host) -> None:
+    """Refuse while the model cannot answer, before any picture is opened.
+
+    Raises:
+        NotReady: it is being loaded, or cannot be.
+    """
+    if host.state not in ("ready", "restarting"):  # while it is started again requests wait in the engine
+        raise NotReady(state=host.state)
+
+
+async def answer(host: Host, request: Request, owner: str) -> Response:
+    """The answer to the chat request in the body of `request`.
+
+    Raises:
+        AppError: it is refused; a stream has not begun then.
+    """
+    body = parse(await request.body())
+    check_model(host, body.model)
+    check_ready(host)
+    options = body.stream_options
+    asked = await to_request(body, host, owner)
+    reply = Reply(f"chatcmpl-{asked.id}", host.model.name, bool(options and options.include_usage))
+    deltas = host.engine.stream(asked)
+    await anext(deltas)  # Accepted, or the refusal
+    if body.stream:
+        return EventStream(reply.events(deltas))
+    async with aclosing(watched(deltas, request, reply)) as watching:
+        return JSONResponse(reply.completion(await join(watching)))
+
+
+async def watched(deltas: AsyncGenerator[Delta, None], request: Request, reply: Reply) -> AsyncGenerator[Delta, None]:
+    """The deltas, as long as somebody waits for them; the engine sends one every 0.5 s.
+
+    Raises:
+        ClientDisconnect: nobody does any more.
+    """
+    async with aclosing(deltas):
+        async for delta in deltas:
+            if await request.is_disconnected():
+                raise ClientDisconnect
+            reply.note(delta)
+            yield delta
