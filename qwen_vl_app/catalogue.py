@@ -174,7 +174,7 @@ MODELS: dict[str, Model] = {
             folder="demo",
             model=File("model.gguf"),
             mmproj=File("mmproj.gguf"),
-            budget=PictureBudget(min_tokens=49, max_tokens=64),
+            budget=PictureBudget(min_tokens=56, max_tokens=72),
             cell_bytes=2 << 10,
         ),
     )
