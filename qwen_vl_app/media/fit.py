@@ -38,7 +38,8 @@ def fit(width: int, height: int, budget: PictureBudget, max_short_side: int) -> 
     """The canvas for a picture of `width` x `height` px, both at least 1.
 
     At most `budget.max_tokens` cells, and at least `budget.min_tokens` unless `max_short_side` (px, at least one
-    cell) forbids them. A picture that is whole cells within the budget keeps its size.
+    cell) forbids them or no whole cells near the picture's shape lie between the two. A picture that is whole cells
+    within the budget keeps its size.
     """
     shape_width, shape_height = _shape(width, height)
     scale = _scale(shape_width, shape_height, budget, max_short_side) / CELL
@@ -66,7 +67,8 @@ def _whole_cells(across: float, down: float, budget: PictureBudget, most_short: 
     aspect, least = across / down, min(budget.min_tokens, budget.max_tokens)
 
     def allowed(cells: tuple[int, int]) -> bool:
-        return cells[0] * cells[1] <= budget.max_tokens and min(cells) <= max(most_short, 1)
+        shape = max(cells) <= LONGEST * min(cells) and min(cells) <= max(most_short, 1)
+        return shape and cells[0] * cells[1] <= budget.max_tokens
 
     nearest = (_nearest(across), _nearest(down))
     if allowed(nearest) and nearest[0] * nearest[1] >= least and _bend(nearest, aspect) <= BEND:
@@ -80,10 +82,10 @@ def _whole_cells(across: float, down: float, budget: PictureBudget, most_short: 
 def _candidates(across: float, down: float, max_tokens: int) -> Iterator[tuple[int, int]]:
     """Each side rounded down and up, with the other side rounded, kept in proportion, or as long as the budget."""
     for x in _around(across):
-        for y in (*_around(down), _nearest(x * down / across), max(max_tokens // x, 1)):
+        for y in (*_around(down), _nearest(x * down / across), max(max_tokens // x, 1), x * LONGEST):
             yield x, y
     for y in _around(down):
-        for x in (_nearest(y * across / down), max(max_tokens // y, 1)):
+        for x in (_nearest(y * across / down), max(max_tokens // y, 1), y * LONGEST):
             yield x, y
 
 

@@ -43,8 +43,8 @@ def plan(width: int, height: int, budget: PictureBudget, max_short_side: int, ti
 def join_texts(texts: Sequence[str]) -> str:
     """The texts of overlapping pieces, top to bottom, as one text; lines that two of them share appear once.
 
-    A line that the edge of a piece cut in two is taken from the piece that has it whole. Where no line is shared,
-    the texts follow each other.
+    Of two readings of a line the longer is kept, and a line that the edge of a piece cut in two is left to the piece
+    that has it whole. Where no line is shared, the texts follow each other.
     """
     lines: list[str] = []
     for text in texts:
@@ -53,18 +53,20 @@ def join_texts(texts: Sequence[str]) -> str:
 
 
 def _join(above: list[str], below: list[str]) -> list[str]:
-    for size in range(min(len(above), len(below), LOOK_BACK), 0, -1):
-        for cut_above, cut_below in ((0, 0), (1, 0), (0, 1), (1, 1)):
-            end = len(above) - cut_above
-            if _same(above[max(end - size, 0) : end], below[cut_below : cut_below + size]):
-                return above[:end] + below[cut_below + size :]
+    for same in (_equal, _alike):  # rows of a table are alike, so equal lines go first
+        for size in range(min(len(above), len(below), LOOK_BACK), 0, -1):
+            for cut_above, cut_below in ((0, 0), (1, 0), (0, 1), (1, 1)):
+                end = len(above) - cut_above
+                pairs = list(zip(above[max(end - size, 0) : end], below[cut_below : cut_below + size], strict=False))
+                if len(pairs) == size and all(same(*pair) for pair in pairs):
+                    return above[: end - size] + [max(pair, key=len) for pair in pairs] + below[cut_below + size :]
     return above + below
 
 
-def _same(above: list[str], below: list[str]) -> bool:
-    return len(above) == len(below) and all(map(_alike, above, below))
+def _equal(one: str, other: str) -> bool:
+    return one.split() == other.split()
 
 
 def _alike(one: str, other: str) -> bool:
     left, right = "".join(one.split()), "".join(other.split())
-    return left == right or SequenceMatcher(None, left, right, autojunk=False).ratio() >= ALIKE
+    return SequenceMatcher(None, left, right, autojunk=False).ratio() >= ALIKE

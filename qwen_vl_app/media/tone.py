@@ -5,6 +5,7 @@ Every picture gets the same curve: nothing looks at its brightness or at metadat
 
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import TypeAlias
 
 from PIL import ImageFilter
@@ -18,7 +19,7 @@ PQ, HLG = 16, 18
 WHITE = 203.0  # cd/m2 of diffuse white in HDR pictures (ITU-R BT.2408)
 HLG_WHITE = 0.75  # the signal of diffuse white in HLG (ITU-R BT.2408)
 KNEE = 0.5  # linear light below this part of diffuse white stays as it is
-GRID = 17  # points a side of the lookup table; between them colours are interpolated
+GRID = 33  # points a side of the lookup table; between them colours are interpolated
 
 # Linear light to BT.709 primaries (D65), rounded: ITU-R BT.2087 for BT.2020; SMPTE EG 432-1 for P3.
 _TO_BT709: dict[int, tuple[Colour, Colour, Colour]] = {
@@ -33,7 +34,7 @@ def table(primaries: int, transfer: int) -> ImageFilter.Color3DLUT | None:
     matrix = _TO_BT709.get(primaries, _TO_BT709[BT709])
     if transfer not in (PQ, HLG) and matrix == _TO_BT709[BT709]:
         return None
-    linear = {PQ: from_pq, HLG: from_hlg}.get(transfer, from_srgb)
+    linear = cache({PQ: from_pq, HLG: from_hlg}.get(transfer, from_srgb))  # called for GRID levels only
     squeeze = shoulder if transfer in (PQ, HLG) else _clip
     return ImageFilter.Color3DLUT.generate(GRID, _converter(matrix, linear, squeeze))
 
