@@ -280,8 +280,8 @@ def test_wrong_numbers_are_noticed(tmp_path: Path) -> None:
     data = bytearray(proof.MODEL.read_bytes())
     data[-60000:] = data[-60000:][::-1]
     (tmp_path / "damaged.gguf").write_bytes(data)
-    command = [sys.executable, proof.__file__, str(tmp_path / "damaged.gguf")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", proof.__name__, str(tmp_path / "damaged.gguf")]
+    done = subprocess.run(command, cwd=start.ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert llama.how_it_ended(1, done.stderr) == "proof: it computes wrong numbers"
 

@@ -96,9 +96,9 @@ def require(app: Path, requirement: str) -> None:
 
 def environment(**more: str) -> dict[str, str]:
     """A person's environment without pip settings, a desktop or a session of ssh."""
-    hidden = ("PIP_", "LC_", "LANG", "DISPLAY", "WAYLAND", "SSH_", "QWEN_VL_", "COVERAGE_", "CMAKE_", "PYTHON")
+    hidden = ("PIP_", "LC_", "LANG", "DISPLAY", "WAYLAND", "SSH_", "QWEN_VL_", "CMAKE_", "PYTHON")
     kept = {key: value for key, value in os.environ.items() if not key.startswith(hidden)}
-    return {**kept, "PIP_CONFIG_FILE": os.devnull, "QWEN_VL_PYTHON": str(BASE_PYTHON), **more}
+    return {**kept, "PIP_CONFIG_FILE": os.devnull, "QWEN_VL_PYTHON": sys.executable, **more}
 
 
 def with_index(packages: Path, **more: str) -> dict[str, str]:

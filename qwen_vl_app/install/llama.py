@@ -111,9 +111,10 @@ def _install_wheel(site: Site, wheel: Path) -> None:
 def prove(site: Site) -> str | None:
     """Run the proof in a child process: None if it computes, else why not."""
     environ = {**site.environ, "GOMP_SPINCOUNT": "0", "OMP_WAIT_POLICY": "passive"}
-    command = [str(site.python), proof.__file__]
+    command = [str(site.python), "-m", proof.__name__]
+    code = Path(proof.__file__).resolve().parents[2]
     try:
-        done = subprocess.run(command, env=environ, capture_output=True, timeout=PROOF_SECONDS, check=False)
+        done = subprocess.run(command, cwd=code, env=environ, capture_output=True, timeout=PROOF_SECONDS, check=False)
     except subprocess.TimeoutExpired:
         return text("proof_hangs", site.language, seconds=PROOF_SECONDS)
     output = done.stderr.decode(errors="replace")
