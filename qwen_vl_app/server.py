@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
 from qwen_vl_app import __version__
+from qwen_vl_app.api import router
 from qwen_vl_app.errors import SetupError
 from qwen_vl_app.gate import MB, App, Gate, Message, Receive, Scope, Send, is_loopback
 from qwen_vl_app.host import Host, open_host
@@ -102,7 +103,7 @@ def _address(host: str) -> str:
 
 
 def create_app(host: Host) -> FastAPI:
-    """The web app: gate outermost, then `/health` and the page."""
+    """The web app: gate outermost, then `/health`, `/v1` and the page."""
     settings = host.settings
     page = build(host)
     life = Life(host)
@@ -115,6 +116,7 @@ def create_app(host: Host) -> FastAPI:
         body = {"state": host.state, "model": host.model.name, "version": __version__}
         return JSONResponse(body, status_code=200 if host.state == "ready" else 503)
 
+    app.include_router(router(host))
     _mount(app, page, settings)
     app.add_middleware(FirstPage, max_upload=settings.max_upload)
     app.add_middleware(

@@ -1,5 +1,6 @@
 """The addresses below `/v1`, and the one place where their refusals become answers."""
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
@@ -138,7 +139,7 @@ async def answer(host: Host, request: Request, owner: str) -> Response:
     Raises:
         AppError: it is refused; a stream has not begun then.
     """
-    body = parse(await request.body())
+    body = await asyncio.to_thread(parse, await request.body())  # takes 0.4 s for 60 MB
     check_model(host, body.model)
     check_ready(host)
     options = body.stream_options
