@@ -100,7 +100,7 @@ class Accepted:
 class Progress:
     """Sent at least every 0.5 s until the answer ends.
 
-    queued: `done` requests are before this one · looking: picture `done` of `total` is being encoded ·
+    queued: `done` requests are before this one · looking: `done` of `total` new pictures are encoded ·
     reading: `done` of `total` prompt tokens are in · writing: nothing new since the last delta.
     """
 

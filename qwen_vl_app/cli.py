@@ -8,13 +8,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
-from qwen_vl_app import settings, tasks
+from qwen_vl_app import bench, settings, tasks
 from qwen_vl_app.chat import Message, Text, Token
 from qwen_vl_app.errors import AppError, Language, SetupError
 from qwen_vl_app.host import Host, open_host
 from qwen_vl_app.settings import Settings
-
-COMMANDS = ("serve", "describe")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,6 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             from qwen_vl_app import server  # gradio takes seconds to import: not for the other commands
 
             return server.serve(options)
+        if arguments.command == "bench":
+            return bench.run(options, arguments.against, arguments.rounds)
         return asyncio.run(describe(options, arguments.pictures, arguments.prompt, language(os.environ)))
     except SetupError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -45,7 +45,12 @@ def parser() -> argparse.ArgumentParser:
     describing = commands.add_parser("describe", help="describe pictures in the terminal")
     describing.add_argument("pictures", nargs="+", metavar="PICTURE", help="picture files")
     describing.add_argument("--prompt", help="what to ask instead of a description")
-    for command in (serve, describing):
+    benching = commands.add_parser("bench", help="measure this machine's speed; the last line is one JSON object")
+    benching.add_argument("--against", default="", metavar="URL", help="measure this server too, in turn")
+    benching.add_argument(
+        "--rounds", type=int, default=5, metavar="N", help="rounds to take the median of (default: 5)"
+    )
+    for command in (serve, describing, benching):
         settings.add_options(command)
     return top
 

@@ -12,6 +12,7 @@ from qwen_vl_app.chat import Message, Request
 from qwen_vl_app.engine import Engine, State
 from qwen_vl_app.engine.fit import plan
 from qwen_vl_app.engine.local import LocalEngine
+from qwen_vl_app.engine.plan import Plan
 from qwen_vl_app.errors import SetupError
 from qwen_vl_app.settings import Settings
 
@@ -60,6 +61,16 @@ def open_host(settings: Settings) -> Host:
     """The host that `settings` ask for, not started yet.
 
     Raises:
+        SetupError: see `plan_for`.
+    """
+    model, made = plan_for(settings)
+    return Host(settings, model, LocalEngine(made))
+
+
+def plan_for(settings: Settings) -> tuple[Model, Plan]:
+    """The model that `settings` name and how this machine loads it.
+
+    Raises:
         SetupError: there is no such model, or its files are not there; the message says where they belong.
     """
     model = catalogue.find(settings.model)
@@ -70,20 +81,17 @@ def open_host(settings: Settings) -> Host:
                 f"{file} is not there. Put {model.model.name} and {model.mmproj.name} of {model.repo} "
                 f"into {file.parent}, or start with --model demo"
             )
-    engine = LocalEngine(
-        plan(
-            model,
-            (str(files[0]), str(files[1])),
-            sum(file.stat().st_size for file in files),
-            ctx_size=settings.ctx_size,
-            parallel=settings.parallel,
-            gpu_layers=settings.gpu_layers,
-            queue_size=settings.queue_size,
-            free_bytes=psutil.virtual_memory().available,
-            cores=usable_cores(),
-        )
+    return model, plan(
+        model,
+        (str(files[0]), str(files[1])),
+        sum(file.stat().st_size for file in files),
+        ctx_size=settings.ctx_size,
+        parallel=settings.parallel,
+        gpu_layers=settings.gpu_layers,
+        queue_size=settings.queue_size,
+        free_bytes=psutil.virtual_memory().available,
+        cores=usable_cores(),
     )
-    return Host(settings, model, engine)
 
 
 def usable_cores() -> int:

@@ -64,6 +64,11 @@ def _shown(option: Field[Any]) -> object:
     return "models" if option.name == "models_dir" else option.default
 
 
+def as_arguments(settings: Settings) -> list[str]:
+    """The flags that give these settings again, for another process."""
+    return [word for option in options() for word in (flag(option), str(getattr(settings, option.name)))]
+
+
 def load(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
     """Settings from parsed flags and the environment.
 

@@ -16,6 +16,7 @@ LAYERS = [
     {"host"},
     {"api", "ui", "gate"},
     {"server"},
+    {"bench_client"},
     {"bench", "bench_media", "doctor"},
     {"cli"},
 ]
@@ -23,7 +24,7 @@ RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 HEAVY = {
     "llama_cpp": {*(f"engine/{name}.py" for name in ("native", "vision", "sampling", "grammar")), "install/proof.py"},
     "gradio": {"ui/", "server.py"},
-    "PIL": {"media/", "bench_media.py"},
+    "PIL": {"media/", "bench_media.py", "bench_client.py"},
     "torch": set(),
     "transformers": set(),
 }

@@ -126,7 +126,7 @@ class Job:
         pending = [encode for encode in self.encodes.values() if encode.result is None]
         if pending and isinstance(self.next_entry, Picture) and self.rows_in == 0:
             total = len(self.encodes)
-            self.report(Progress("looking", total - len(pending) + 1, total))
+            self.report(Progress("looking", total - len(pending), total))
         else:
             self.report(Progress("reading", self.sequence.cells + self.rows_in, self.prompt_cells))
 

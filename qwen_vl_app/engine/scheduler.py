@@ -152,7 +152,7 @@ class Scheduler:
             self._waiting.remove(job)
             self._running.append(job)
             self._start(job)
-        for place, job in enumerate(sorted(self._waiting, key=self._turn), start=1):
+        for place, job in enumerate(sorted(self._waiting, key=self._turn)):
             job.report(Progress("queued", place))
 
     def _turn(self, job: Job) -> tuple[int, float]:
