@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
         "--rounds", type=int, default=5, metavar="N", help="rounds to take the median of (default: 5)"
     )
     for command in (serve, describing, benching):
-        settings.add_options(command)
+        settings.add_options(command, language(os.environ))
     return top
 
 

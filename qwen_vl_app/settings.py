@@ -9,32 +9,102 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from qwen_vl_app.errors import SetupError
+from qwen_vl_app.errors import Language, SetupError
 
 PREFIX = "QWEN_VL_"
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def _option(default: object, help: str, metavar: str, low: int | None = None, high: int | None = None) -> Any:
-    return field(default=default, metadata={"help": help, "metavar": metavar, "low": low, "high": high})
+def _option(default: object, en: str, zh: str, metavar: str, low: int | None = None, high: int | None = None) -> Any:
+    return field(default=default, metadata={"en": en, "zh": zh, "metavar": metavar, "low": low, "high": high})
 
 
 @dataclass(frozen=True)
 class Settings:
     """The program's settings; every field is `--name` and `QWEN_VL_NAME`."""
 
-    model: str = _option("demo", "which model answers: 8b, 4b, 2b or demo", "NAME")
-    host: str = _option("127.0.0.1", "address to listen on; 0.0.0.0 for every network", "ADDRESS")
-    port: int = _option(7860, "port to listen on; a busy one is an error", "PORT", 1, 65535)
-    gpu_layers: int = _option(-1, "layers on the GPU; -1 for all, 0 for none", "N", -1)
-    ctx_size: int = _option(8192, "tokens that one conversation may use", "TOKENS", 512)
-    parallel: int = _option(4, "answers written at the same time", "N", 1, 32)
-    max_short_side: int = _option(768, "pictures are reduced to this short side", "PIXELS", 32, 4096)
-    max_upload: int = _option(64, "largest request body", "MB", 1)
-    queue_size: int = _option(64, "questions that may wait; more are told to come back", "N", 1)
-    models_dir: str = _option(str(ROOT / "models"), "folder of the model files", "FOLDER")
-    auth: str = _option("", "user:password asked for in front of everything but /health", "USER:PASSWORD")
-    api_key: str = _option("", "key asked for below /v1, as Bearer or X-Api-Key", "KEY")
+    model: str = _option(
+        "demo",
+        "which model answers: 8b, 4b, 2b or demo",
+        "由哪个模型回答：8b、4b、2b 或 demo",
+        "NAME",
+    )
+    host: str = _option(
+        "127.0.0.1",
+        "address to listen on; 0.0.0.0 for every network",
+        "监听的地址；0.0.0.0 表示所有网络",
+        "ADDRESS",
+    )
+    port: int = _option(
+        7860,
+        "port to listen on; a busy one is an error",
+        "监听的端口；被占用时报错",
+        "PORT",
+        1,
+        65535,
+    )
+    gpu_layers: int = _option(
+        -1,
+        "layers on the GPU; -1 for all, 0 for none",
+        "放在 GPU 上的层数；-1 为全部，0 为不用",
+        "N",
+        -1,
+    )
+    ctx_size: int = _option(
+        8192,
+        "tokens that one conversation may use",
+        "一段对话可以使用的 token 数",
+        "TOKENS",
+        512,
+    )
+    parallel: int = _option(
+        4,
+        "answers written at the same time",
+        "同时生成的回答数",
+        "N",
+        1,
+        32,
+    )
+    max_short_side: int = _option(
+        768,
+        "pictures are reduced to this short side",
+        "图片的短边缩小到这个尺寸",
+        "PIXELS",
+        32,
+        4096,
+    )
+    max_upload: int = _option(
+        64,
+        "largest request body",
+        "请求体的最大大小",
+        "MB",
+        1,
+    )
+    queue_size: int = _option(
+        64,
+        "questions that may wait; more are told to come back",
+        "可以排队的问题数；再多会请对方稍后再来",
+        "N",
+        1,
+    )
+    models_dir: str = _option(
+        str(ROOT / "models"),
+        "folder of the model files",
+        "模型文件所在的文件夹",
+        "FOLDER",
+    )
+    auth: str = _option(
+        "",
+        "user:password asked for in front of everything but /health",
+        "除 /health 外都要求的“用户名:密码”",
+        "USER:PASSWORD",
+    )
+    api_key: str = _option(
+        "",
+        "key asked for below /v1, as Bearer or X-Api-Key",
+        "/v1 下要求的密钥，以 Bearer 或 X-Api-Key 给出",
+        "KEY",
+    )
 
 
 def options() -> tuple[Field[Any], ...]:
@@ -52,15 +122,17 @@ def variable(option: Field[Any]) -> str:
     return PREFIX + option.name.upper()
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Give `parser` a flag for every setting."""
+def add_options(parser: argparse.ArgumentParser, language: Language = "en") -> None:
+    """Give `parser` a flag for every setting, explained in `language`."""
     for option in options():
-        meta = option.metadata
-        shown = "" if option.default == "" else f" (default: {_shown(option)})"
-        parser.add_argument(flag(option), metavar=meta["metavar"], help=f"{meta['help']}{shown}  [{variable(option)}]")
+        word = "default" if language == "en" else "默认"
+        shown = f" ({word}: {shown_default(option)})" if shown_default(option) != "" else ""
+        text = f"{option.metadata[language]}{shown}  [{variable(option)}]"
+        parser.add_argument(flag(option), metavar=option.metadata["metavar"], help=text)
 
 
-def _shown(option: Field[Any]) -> object:
+def shown_default(option: Field[Any]) -> object:
+    """The default as people are told it; "" for none."""
     return "models" if option.name == "models_dir" else option.default
 
 

@@ -1,0 +1,72 @@
+"""Writes the generated tables into both READMEs: `python tools/tables.py`. A test fails when they drift."""
+
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from qwen_vl_app import settings  # noqa: E402
+from qwen_vl_app.catalogue import MODELS, File  # noqa: E402
+
+READMES = {"en": ROOT / "README.md", "zh": ROOT / "README.zh-CN.md"}
+HEADS = {
+    ("options", "en"): ("flag", "environment variable", "default", "meaning"),
+    ("options", "zh"): ("参数", "环境变量", "默认值", "含义"),
+    ("models", "en"): ("`--model`", "model", "language part", "projector", "together"),
+    ("models", "zh"): ("`--model`", "模型", "语言部分", "投影器", "合计"),
+}
+
+
+def options(language: str) -> list[tuple[str, ...]]:
+    """A row for every setting."""
+    return [
+        (
+            f"`{settings.flag(option)}`",
+            f"`{settings.variable(option)}`",
+            f"`{settings.shown_default(option)}`" if settings.shown_default(option) != "" else "–",
+            option.metadata[language],
+        )
+        for option in settings.options()
+    ]
+
+
+def models(_language: str) -> list[tuple[str, ...]]:
+    """A row for every model with files to download, and the demo."""
+    return [
+        (f"`{m.name}`", m.title, named(m.model), named(m.mmproj), gigabytes(m.model.size + m.mmproj.size))
+        for m in MODELS.values()
+    ]
+
+
+def named(file: File) -> str:
+    """File name and size."""
+    return f"`{file.name}` ({gigabytes(file.size)})" if file.size else f"`{file.name}`"
+
+
+def gigabytes(size: int) -> str:
+    """Size in GB with one decimal; what is kept in the repository is small."""
+    return f"{size / 1e9:.1f} GB" if size else "8 MB"
+
+
+def table(name: str, language: str) -> str:
+    """The Markdown table called `name`."""
+    rows = {"options": options, "models": models}[name](language)
+    head = HEADS[name, language]
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def filled(text: str, language: str) -> str:
+    """`text` with every table between its markers made anew."""
+    for name in ("options", "models"):
+        mark = f"<!-- {name} -->"
+        made = f"{mark}\n{table(name, language)}\n{mark}"
+        text = re.sub(f"{mark}.*?{mark}", lambda _, made=made: made, text, flags=re.DOTALL)
+    return text
+
+
+if __name__ == "__main__":
+    for language, path in READMES.items():
+        path.write_text(filled(path.read_text(encoding="utf-8"), language), encoding="utf-8")
