@@ -121,11 +121,8 @@ MODELS: dict[str, Model] = {
             (
                 ("Q4_K_M", 5_027_784_800, "67d1659bfe71b89d50b45a4ad1a9e5b997e5bb16ce5da66a6a6167abd569e9e2"),
                 ("Q8_0", 8_709_519_456, "0d264b3941185d00a74f75c4245521dae088ff1efc90ab8d1754e83f5844adb0"),
-                (
-                    "F16",
-                    16_388_044_896,
-                    "2715c1a097f1943fb88ad59c7c0e9288a7a50c84d60cf18c6227bd9a40520972",
-                ),  # one source
+                # one source
+                ("F16", 16_388_044_896, "2715c1a097f1943fb88ad59c7c0e9288a7a50c84d60cf18c6227bd9a40520972"),
             ),
             (
                 ("F16", 1_159_029_824, "ca524100ebf825c9a870db1c580d03879e0da0ab2541697e2458e64891cf9d38"),
@@ -137,16 +134,10 @@ MODELS: dict[str, Model] = {
             "1cd86afb9a95c410a6038ab3b40d8b578c892266",
             144 << 10,
             (
-                (
-                    "Q4_K_M",
-                    2_497_281_664,
-                    "66358cb18bb6b3b1b6675aa412c7a88ef01d228f481184d13668e5201c730a0a",
-                ),  # another revision of the repository is pinned elsewhere with other bytes
-                (
-                    "Q8_0",
-                    4_280_406_144,
-                    "054721f478bc5fa6beffb7f38eae575d45298f88cbb8d2f83ef675a727863eb1",
-                ),  # one source
+                # another revision of the repository is pinned elsewhere with other bytes
+                ("Q4_K_M", 2_497_281_664, "66358cb18bb6b3b1b6675aa412c7a88ef01d228f481184d13668e5201c730a0a"),
+                # one source
+                ("Q8_0", 4_280_406_144, "054721f478bc5fa6beffb7f38eae575d45298f88cbb8d2f83ef675a727863eb1"),
                 ("F16", 0, ""),  # size and hash not known here
             ),
             (
