@@ -92,10 +92,10 @@ def router(host: Host) -> APIRouter:
         return card
 
     @routes.api_route("/{rest:path}", methods=EVERY_METHOD, include_in_schema=False)
-    def elsewhere(rest: str) -> None:
+    def elsewhere(rest: str, request: Request) -> None:
         """Everything else below /v1."""
-        known = "models" if rest.startswith("models/") else rest
-        raise WrongMethod(allowed=METHODS[known]) if known in METHODS else UnknownAddress()
+        allowed = METHODS.get("models" if rest.startswith("models/") else rest, request.method)
+        raise UnknownAddress() if allowed == request.method else WrongMethod(allowed=allowed)
 
     return routes
 
