@@ -11,7 +11,20 @@ from contextlib import aclosing
 import psutil
 import pytest
 
-from qwen_vl_app.chat import Accepted, Delta, Finished, Image, Message, Part, Progress, Request, Sampling, Text, Token
+from qwen_vl_app.chat import (
+    Accepted,
+    Delta,
+    Finished,
+    FramePair,
+    Image,
+    Message,
+    Part,
+    Progress,
+    Request,
+    Sampling,
+    Text,
+    Token,
+)
 from qwen_vl_app.engine.local import LocalEngine
 from qwen_vl_app.engine.plan import Plan
 from qwen_vl_app.errors import (
@@ -71,6 +84,22 @@ def test_a_picture_takes_its_cells_and_two_more(loop: Loop, engine: LocalEngine)
     plain = loop.run(collect(engine, ask("hi", max_tokens=1)))
     pictured = loop.run(collect(engine, ask(noise(256, 128), "hi", max_tokens=1)))
     assert last(pictured).usage.prompt_tokens - last(plain).usage.prompt_tokens == 8 * 4 + 2
+
+
+def test_two_frames_of_a_video_take_the_cells_of_one_picture(loop: Loop, engine: LocalEngine) -> None:
+    pair = FramePair(noise(seed=1), noise(seed=2))
+    single = last(loop.run(collect(engine, ask(noise(seed=1), "hi", max_tokens=1)))).usage
+    paired = last(loop.run(collect(engine, ask("<0.2 seconds>", pair, "hi", max_tokens=1)))).usage
+    words = last(loop.run(collect(engine, ask("<0.2 seconds>", "hi", max_tokens=1)))).usage
+    plain = last(loop.run(collect(engine, ask("hi", max_tokens=1)))).usage
+    assert paired.prompt_tokens - words.prompt_tokens == single.prompt_tokens - plain.prompt_tokens
+
+
+def test_the_order_of_frames_matters(loop: Loop, engine: LocalEngine) -> None:
+    first, second = noise(seed=1), noise(seed=2)
+    loop.run(collect(engine, ask(FramePair(first, second), "hi", max_tokens=1, owner="frames")))
+    other = last(loop.run(collect(engine, ask(FramePair(second, first), "hi", max_tokens=1, owner="frames"))))
+    assert other.usage.cached_tokens < 64
 
 
 def test_the_length_asked_for_is_kept(loop: Loop, engine: LocalEngine) -> None:
