@@ -166,7 +166,7 @@ MODELS: dict[str, Model] = {
             model=File("model.gguf"),
             mmproj=File("mmproj.gguf"),
             budget=PictureBudget(min_tokens=56, max_tokens=72),
-            cell_bytes=2 << 10,
+            cell_bytes=1 << 10,
         ),
     )
 }
