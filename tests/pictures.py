@@ -32,7 +32,9 @@ LOSSLESS: dict[str, dict[str, Any]] = {
 def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
     """The bytes of `image` as a file."""
     buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
+    if "append_images" in options:  # Pillow leaves settings of the last format on a picture that it saves
+        options["append_images"] = [other.copy() for other in options["append_images"]]
+    image.copy().save(buffer, kind, **options)
     return buffer.getvalue()
 
 
@@ -79,3 +81,35 @@ def png(width: int, height: int, depth: int, colours: int, rows: bytes, *chunks:
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colours, 0, 0, 0))
     body = header + b"".join(chunks) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + body
+
+
+def huge(kind: str) -> bytes:
+    """A small file that says it has 16,320 x 16,320 pixels: the header of a bomb."""
+    side = 16_320
+    small = encoded(noise(64, 64), kind, **LOSSLESS.get(kind, {}))
+    match kind:
+        case "PNG":
+            return png(side, side, 8, 2, b"\0" * 9)
+        case "GIF":
+            return small[:6] + struct.pack("<HH", side, side) + small[10:]
+        case "BMP":
+            return small[:18] + struct.pack("<ii", side, side) + small[26:]
+        case "WEBP":
+            return b"RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0" + 2 * (side - 1).to_bytes(3, "little") + small[12:]
+        case "TIFF":
+            return _in_tiff(small, side)
+        case "JPEG":
+            at = small.index(b"\xff\xc0") + 5
+            return small[:at] + struct.pack(">HH", side, side) + small[at + 4 :]
+    at = small.index(b"ispe") + 8
+    return small[:at] + struct.pack(">II", side, side) + small[at + 8 :]
+
+
+def _in_tiff(content: bytes, side: int) -> bytes:
+    """The file with another width and height in its only directory."""
+    changed = bytearray(content)
+    start = struct.unpack_from("<I", content, 4)[0]
+    for at in range(start + 2, start + 2 + 12 * struct.unpack_from("<H", content, start)[0], 12):
+        if struct.unpack_from("<H", content, at)[0] in (256, 257):
+            struct.pack_into("<HII", changed, at + 2, 4, 1, side)
+    return bytes(changed)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageChops
 
 from qwen_vl_app.media import child, decode, kinds
-from tests.pictures import LOSSLESS, encoded, exif, noise, png, soft, stored, swapped_profile
+from tests.pictures import LOSSLESS, encoded, exif, huge, noise, png, soft, stored, swapped_profile
 
 WIDE = noise(96, 64)
 SOFT = soft(96, 64)
@@ -156,35 +156,3 @@ def test_limits_are_inclusive() -> None:
     decode._check((8000, 8000), decode.MAX_PIXELS)
     with pytest.raises(decode.TooLarge):
         decode._check((8001, 8000), decode.MAX_PIXELS)
-
-
-def huge(kind: str) -> bytes:
-    """A small file that says it has 16,320 x 16,320 pixels."""
-    side = 16_320
-    small = encoded(noise(64, 64), kind, **LOSSLESS.get(kind, {}))
-    match kind:
-        case "PNG":
-            return png(side, side, 8, 2, b"\0" * 9)
-        case "GIF":
-            return small[:6] + struct.pack("<HH", side, side) + small[10:]
-        case "BMP":
-            return small[:18] + struct.pack("<ii", side, side) + small[26:]
-        case "WEBP":
-            return b"RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0" + 2 * (side - 1).to_bytes(3, "little") + small[12:]
-        case "TIFF":
-            return _in_tiff(small, side)
-        case "JPEG":
-            at = small.index(b"\xff\xc0") + 5
-            return small[:at] + struct.pack(">HH", side, side) + small[at + 4 :]
-    at = small.index(b"ispe") + 8
-    return small[:at] + struct.pack(">II", side, side) + small[at + 8 :]
-
-
-def _in_tiff(content: bytes, side: int) -> bytes:
-    """The file with another width and height in its only directory."""
-    changed = bytearray(content)
-    start = struct.unpack_from("<I", content, 4)[0]
-    for at in range(start + 2, start + 2 + 12 * struct.unpack_from("<H", content, start)[0], 12):
-        if struct.unpack_from("<H", content, at)[0] in (256, 257):
-            struct.pack_into("<HII", changed, at + 2, 4, 1, side)
-    return bytes(changed)
