@@ -69,8 +69,7 @@ class FakeHub:
                 super().__init__(*arguments)  # type: ignore[arg-type]
 
         self.stopped = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
         return self
@@ -104,6 +103,13 @@ class FakeHub:
             yield self.open
         finally:
             self.open -= 1
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """A client that was killed, or has enough, is no error."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -60,7 +60,7 @@ def chosen(choice: str, environ: Mapping[str, str]) -> tuple[Hub, ...]:
         SetupError: `choice` is neither a hub's name nor an address.
     """
     endpoint = environ.get("HF_ENDPOINT", "").rstrip("/")
-    token = environ.get("HF_TOKEN") or get_token() or ""
+    token = environ.get("HF_TOKEN") or _kept_token()
     home = Hub("huggingface", endpoint or HUBS["huggingface"].endpoint, token=token)
     if choice == AUTO:
         return (home,) if endpoint else (home, *(hub for hub in HUBS.values() if hub.name != home.name))
@@ -71,6 +71,13 @@ def chosen(choice: str, environ: Mapping[str, str]) -> tuple[Hub, ...]:
     if urlsplit(choice).scheme in ("http", "https") and urlsplit(choice).hostname:
         return (Hub(urlsplit(choice).netloc, choice.rstrip("/")),)
     raise SetupError(f"--hub {choice}: no such hub; known: {AUTO}, {', '.join(HUBS)}, or an address (https://…)")
+
+
+def _kept_token() -> str:
+    try:
+        return get_token() or ""
+    except OSError:  # another person's home
+        return ""
 
 
 def offline(environ: Mapping[str, str]) -> bool:

@@ -59,7 +59,8 @@ def places(model: Model, file: File, models_dir: Path) -> list[Path]:
     found = [models_dir / model.folder / file.name, models_dir / file.name]
     if model.repo:
         cached = Path(constants.HF_HUB_CACHE) / f"models--{model.repo.replace('/', '--')}" / "snapshots"
-        found += sorted(cached.glob(f"*/{file.name}"), key=lambda path: path.parent.name != model.revision)
+        if os.access(cached, os.R_OK | os.X_OK):  # not another person's
+            found += sorted(cached.glob(f"*/{file.name}"), key=lambda path: path.parent.name != model.revision)
     return [path for path in found if path.is_file()]
 
 

@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal, TextIO, TypeAlias
 
 from qwen_vl_app.errors import Language
@@ -45,9 +45,7 @@ class Progress:
 
     def as_json(self, language: Language = "en") -> dict[str, object]:
         """The same as plain values."""
-        plain = asdict(self)
-        plain["trouble"] = self.trouble.text(language) if self.trouble else None
-        return plain
+        return vars(self) | {"trouble": self.trouble.text(language) if self.trouble else None}
 
 
 Report: TypeAlias = Callable[[Progress], None]
