@@ -163,7 +163,7 @@ class Mix:
 
 def make(rng: random.Random, mix: Mix) -> Batch:
     """Make one batch."""
-    groups = [Group(fit(world.random_size(rng))) for _ in range(mix.grids)]
+    groups = [Group(fit(world.random_size(rng), rng.choice((49, MIN_TOKENS, MIN_TOKENS)))) for _ in range(mix.grids)]
     if rng.random() < 0.5:
         groups[0] = Group((8, 8))
     rows: list[Row] = []

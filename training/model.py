@@ -35,6 +35,12 @@ class Shape:
 
 
 SHAPE = Shape()
+LOOK_STRENGTH = 4.5
+LOOK = (  # where the heads of the first vision layers look at the start: a convolution's neighbourhood
+    ((0, -1), (0, 1), (-1, 0), (1, 0)),
+    ((-1, -1), (-1, 1), (1, -1), (1, 1)),
+    ((0, -2), (0, 2), (-2, 0), (2, 0)),
+)
 
 
 def _rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -292,3 +298,18 @@ class Model(nn.Module):
             elif p.dim() >= 2:
                 nn.init.normal_(p, std=p.flatten(1).shape[1] ** -0.5)
         nn.init.normal_(self.lm_head.weight, std=0.02)
+        for layer, offsets in enumerate(LOOK):
+            _look(self.model.visual.blocks[layer].attn, offsets)
+
+
+@torch.no_grad()
+def _look(attention: VisionAttention, offsets: tuple[tuple[int, int], ...]) -> None:
+    """Begin with each head looking at the patch (rows, columns) away: biases that the rotary turns into places."""
+    attention.qkv.weight[: 2 * attention.qkv.weight.shape[1]] *= 0.3  # little distraction by content
+    bias = attention.qkv.bias.view(3, attention.heads, -1)
+    quarter = bias.shape[-1] // 4
+    freqs = 10000.0 ** -(torch.arange(quarter).float() / quarter)
+    for head, (down, right) in enumerate(offsets):
+        phase = torch.cat((down * freqs, right * freqs))
+        bias[0, head] = LOOK_STRENGTH * torch.cat((phase.cos(), phase.sin()))
+        bias[1, head, : 2 * quarter] = LOOK_STRENGTH

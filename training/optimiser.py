@@ -57,6 +57,9 @@ class Optimiser:
     def step(self, muon_rate: float, adam_rate: float, keep: float, decay: float = 0.0) -> float:
         """Apply the gradients, forget them; returns their norm. `keep` is the average's memory."""
         self.steps += 1
+        for k, p in self.model.items():
+            if p.grad is None and "heads" in k:  # no text in this process's pictures, maybe in the other's
+                p.grad = torch.zeros_like(p)
         grads = {k: p.grad.float() / self.ranks for k, p in self.model.items() if p.grad is not None}
         grads = self._together(grads, set(grads))
         norm = float(torch.stack([g.square().sum() for g in grads.values()]).sum().sqrt())

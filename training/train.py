@@ -36,8 +36,8 @@ class Stage:
 
 
 PLAN: tuple[Stage, ...] = (
-    Stage(500, batches.Mix(pictures=32, grids=2, shapes=0.7, talk=False), 1.0),
-    Stage(1500, batches.Mix(pictures=32, grids=2, shapes=0.8, questions=(2, 4), easy=True), 0.5),
+    Stage(400, batches.Mix(pictures=32, grids=2, shapes=0.7, talk=False), 1.0),
+    Stage(1300, batches.Mix(pictures=32, grids=2, shapes=0.8, questions=(2, 4), easy=True), 0.5),
     Stage(10**9, batches.Mix(pictures=32, grids=2, shapes=0.6, questions=(2, 5)), 0.3),
 )
 
