@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,56 @@ def test_every_orientation_is_upright(orientation: int) -> None:
     exif[0x0112] = orientation
     picture = opened(encoded(stored, exif=exif))
     assert (picture.original_width, picture.original_height, picture.image.rgb) == (96, 64, upright.tobytes())
+
+
+def test_places_map_back_through_bars() -> None:
+    picture = opened(encoded(Image.new("RGB", (1000, 50))), PictureBudget(49, 64))
+    assert picture.placed.top > 0 and picture.placed.left == 0
+    top, bottom = (
+        edge / picture.placed.height * 1000
+        for edge in (picture.placed.top, picture.placed.top + picture.placed.inner_height)
+    )
+    assert picture.box_to_original((0, top, 1000, bottom)) == pytest.approx((0, 0, 1000, 50))
+    assert picture.box_to_original((250, 0, 500, 1000)) == pytest.approx((250, 0, 500, 50))  # bars belong to nothing
+
+
+def test_bars_are_white_and_the_picture_is_between_them() -> None:
+    picture = opened(encoded(Image.new("RGB", (1000, 50), "red")), PictureBudget(49, 64))
+    canvas = Image.frombytes("RGB", (picture.image.width, picture.image.height), picture.image.rgb)
+    assert canvas.getpixel((5, 0)) == canvas.getpixel((5, canvas.height - 1)) == (255, 255, 255)
+    assert canvas.getpixel((5, canvas.height // 2)) == (255, 0, 0)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 1), (1, 10_000), (10_000, 1), (3, 7)])
+def test_tiny_and_extreme_pictures_are_answered(size: tuple[int, int]) -> None:
+    picture = opened(encoded(Image.new("RGB", size, "red")))
+    assert (picture.original_width, picture.original_height) == size
+    assert min(picture.image.width, picture.image.height) >= 32 and b"\xff\0\0" in picture.image.rgb
+
+
+def test_a_moving_picture_has_a_note() -> None:
+    red, blue = Image.new("RGB", (64, 64), "red"), Image.new("RGB", (64, 64), "blue")
+    assert opened(encoded(red, "GIF", save_all=True, append_images=[blue])).note == "first_frame"
+    assert opened(encoded(red, "GIF")).note == ""
+
+
+def test_metadata_does_not_change_the_key() -> None:
+    drawn = Image.effect_noise((96, 64), 80)
+    tags = Image.Exif()
+    tags[0x010E] = "a garden, with the place where it lies"
+    assert opened(encoded(drawn, exif=tags)) == opened(encoded(drawn))
+
+
+def test_a_folder_or_a_pipe_is_no_picture(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for source in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises(PictureNotFound):
+            opened(source)
+
+
+def test_refusals_speak_both_languages_and_name_no_path(tmp_path: Path) -> None:
+    (tmp_path / "secret.png").write_bytes(b"\x89PNG\r\n\x1a\nnonsense")
+    with pytest.raises(UnreadablePicture) as refusal:
+        opened(tmp_path / "secret.png")
+    for text in (refusal.value.text("en"), refusal.value.text("zh")):
+        assert "holiday.jpg" in text and "HEIC" in text and str(tmp_path) not in text
