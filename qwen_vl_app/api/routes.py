@@ -34,7 +34,8 @@ METHODS = {"chat/completions": "POST", "models": "GET"}
 EVERY_METHOD = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE"]
 REFUSALS: dict[int | str, dict[str, Any]] = {status: {"model": ErrorBody} for status in (400, 401, 404, 413, 500, 503)}
 BODY = {"required": True, "content": {"application/json": {"schema": request_schema()}}}
-STREAM = {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
+EVENT = {"type": "object", "properties": {"data": {"type": "string"}}, "required": ["data"]}
+STREAM = {"content": {"text/event-stream": {"schema": EVENT}}}
 
 
 class Edge(APIRoute):
