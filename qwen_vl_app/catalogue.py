@@ -45,6 +45,7 @@ class Model:
     model: File
     mmproj: File
     budget: PictureBudget
+    layers: int
     cell_bytes: int  # KV cache of one token, F16: 2 x layers x KV heads x head width x 2 bytes
     sampling: Sampling = Sampling()
     repo: str = ""
@@ -65,6 +66,7 @@ class Model:
 QWEN_BUDGET = PictureBudget(min_tokens=64, max_tokens=1280)  # README example of Qwen3-VL: 256-1280; captions need fewer
 QWEN_ARCHITECTURES = ("qwen3vl", "qwen3vlmoe")  # general.architecture in GGUF files that llama.cpp's converter writes
 DEFAULT_QUANT, DEFAULT_MMPROJ = "Q4_K_M", "F16"
+LAYER_CELL_BYTES = 2 * 8 * 128 * 2  # K and V of one layer and token: 8 KV heads of 128 in F16 (all official sizes)
 WORKING_BYTES = 1 << 30  # compute buffers of both contexts and the page, beside weights and KV cache
 
 # What people call a quantisation, and what it is called in file names.
@@ -85,7 +87,7 @@ Row = tuple[str, int, str]  # quantisation, bytes (0: not known), sha256 ("": no
 
 
 def _official(
-    size: str, revision: str, cell_bytes: int, weights: tuple[Row, ...], projectors: tuple[Row, ...]
+    size: str, revision: str, layers: int, weights: tuple[Row, ...], projectors: tuple[Row, ...]
 ) -> Model:
     title = f"Qwen3-VL-{size}-Instruct"
     files = tuple(File(f"Qwen3VL-{size}-Instruct-{row[0]}.gguf", row[1], row[2], row[0]) for row in weights)
@@ -99,7 +101,8 @@ def _official(
         model=_pick(files, DEFAULT_QUANT),
         mmproj=_pick(mmprojs, DEFAULT_MMPROJ),
         budget=QWEN_BUDGET,
-        cell_bytes=cell_bytes,
+        layers=layers,
+        cell_bytes=layers * LAYER_CELL_BYTES,
         sampling=INSTRUCT_SAMPLING,
         files=files,
         projectors=mmprojs,
@@ -117,7 +120,7 @@ MODELS: dict[str, Model] = {
         _official(
             "8B",
             "f982a07559d4a2f6c8744d840bf6fccab30eea96",
-            144 << 10,
+            36,
             (
                 ("Q4_K_M", 5_027_784_800, "67d1659bfe71b89d50b45a4ad1a9e5b997e5bb16ce5da66a6a6167abd569e9e2"),
                 ("Q8_0", 8_709_519_456, "0d264b3941185d00a74f75c4245521dae088ff1efc90ab8d1754e83f5844adb0"),
@@ -132,7 +135,7 @@ MODELS: dict[str, Model] = {
         _official(
             "4B",
             "1cd86afb9a95c410a6038ab3b40d8b578c892266",
-            144 << 10,
+            36,
             (
                 # another revision of the repository is pinned elsewhere with other bytes
                 ("Q4_K_M", 2_497_281_664, "66358cb18bb6b3b1b6675aa412c7a88ef01d228f481184d13668e5201c730a0a"),
@@ -148,7 +151,7 @@ MODELS: dict[str, Model] = {
         _official(
             "2B",
             "52d6c8ffea26cc873ac5ad116f8631268d7eb503",
-            112 << 10,
+            28,
             (
                 ("Q4_K_M", 1_107_409_952, "089d75c52f4b7ffc56ba998ffc50aae89fcafc755f9e7208aacca281dca6c2ae"),
                 ("Q8_0", 1_834_427_424, "1e8db19207c8ce0733ddd78c2eff8a9e22c27c82f4443df94c25792ed8fe04f2"),
@@ -166,6 +169,7 @@ MODELS: dict[str, Model] = {
             model=File("model.gguf"),
             mmproj=File("mmproj.gguf"),
             budget=PictureBudget(min_tokens=56, max_tokens=72),
+            layers=4,
             cell_bytes=1 << 10,
         ),
     )

@@ -7,16 +7,32 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from qwen_vl_app.errors import Language, SetupError
+
+KvType: TypeAlias = Literal["f16", "q8_0"]
 
 PREFIX = "QWEN_VL_"
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def _option(default: object, en: str, zh: str, metavar: str, low: int | None = None, high: int | None = None) -> Any:
-    return field(default=default, metadata={"en": en, "zh": zh, "metavar": metavar, "low": low, "high": high})
+AUTO_WORD = "auto"
+
+
+def _option(
+    default: object,
+    en: str,
+    zh: str,
+    metavar: str,
+    low: int | None = None,
+    high: int | None = None,
+    auto: int | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """A setting; `auto` is the number that the word `auto` stands for."""
+    meta = {"en": en, "zh": zh, "metavar": metavar, "low": low, "high": high, "auto": auto, "choices": choices}
+    return field(default=default, metadata=meta)
 
 
 @dataclass(frozen=True)
@@ -45,17 +61,27 @@ class Settings:
     )
     gpu_layers: int = _option(
         -1,
-        "layers on the GPU; -1 for all, 0 for none",
-        "放在 GPU 上的层数；-1 为全部，0 为不用",
-        "N",
-        -1,
+        "layers on the GPU: auto for as many as fit, 0 for none",
+        "放在 GPU 上的层数：auto 为尽量多，0 为不用",
+        "N|auto",
+        0,
+        auto=-1,
     )
+    device: int = _option(0, "which GPU, by its number", "使用第几块 GPU", "N", 0)
     ctx_size: int = _option(
-        8192,
-        "tokens that one conversation may use",
-        "一段对话可以使用的 token 数",
-        "TOKENS",
+        0,
+        "tokens that one conversation may use: auto is 8192, or less on small machines",
+        "一段对话可以使用的 token 数：auto 为 8192，内存小的机器会更少",
+        "TOKENS|auto",
         512,
+        auto=0,
+    )
+    kv_type: KvType = _option(
+        "f16",
+        "how the context is kept: f16, or q8_0 for half of the memory",
+        "上下文的存放方式：f16，或只用一半内存的 q8_0",
+        "TYPE",
+        choices=("f16", "q8_0"),
     )
     parallel: int = _option(
         4,
@@ -133,12 +159,19 @@ def add_options(parser: argparse.ArgumentParser, language: Language = "en") -> N
 
 def shown_default(option: Field[Any]) -> object:
     """The default as people are told it; "" for none."""
+    if option.default == option.metadata["auto"]:
+        return AUTO_WORD
     return "models" if option.name == "models_dir" else option.default
 
 
 def as_arguments(settings: Settings) -> list[str]:
     """The flags that give these settings again, for another process."""
-    return [word for option in options() for word in (flag(option), str(getattr(settings, option.name)))]
+    return [word for option in options() for word in (flag(option), _word(option, settings))]
+
+
+def _word(option: Field[Any], settings: Settings) -> str:
+    value = getattr(settings, option.name)
+    return AUTO_WORD if value == option.metadata["auto"] else str(value)
 
 
 def load(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
@@ -165,8 +198,13 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
 
 
 def _parse(option: Field[Any], value: str, source: str) -> object:
+    choices = option.metadata["choices"]
+    if choices and value not in choices:
+        raise SetupError(f"{source}: '{value}' is not one of {', '.join(choices)}")
     if not isinstance(option.default, int):
         return value
+    if value == AUTO_WORD and option.metadata["auto"] is not None:
+        return option.metadata["auto"]
     low, high = option.metadata["low"], option.metadata["high"]
     try:
         number = int(value)

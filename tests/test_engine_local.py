@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import aclosing
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -296,6 +297,13 @@ def test_a_full_queue_says_so(loop: Loop, own: LocalEngine) -> None:
     results = loop.run(three())
     assert any(isinstance(result, QueueFull) for result in results)
     assert any(isinstance(result, list) for result in results)
+
+
+def test_a_smaller_kind_of_context_answers_too(loop: Loop, demo_plan: Callable[..., Plan]) -> None:
+    engine = LocalEngine(replace(demo_plan(), kv_type="q8_0"))
+    loop.run(engine.start())
+    assert last(loop.run(collect(engine, ask(noise(), "What is this?", max_tokens=4))))
+    loop.run(engine.close())
 
 
 def test_before_it_is_ready_nothing_is_taken(loop: Loop, own: LocalEngine) -> None:

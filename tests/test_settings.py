@@ -8,6 +8,7 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_default() -> None:
     environ = {"QWEN_VL_PORT": "8001", "QWEN_VL_CTX_SIZE": "2048"}
     options = settings.parse(["--port", "8002"], environ)
     assert (options.port, options.ctx_size, options.gpu_layers) == (8002, 2048, -1)
+    assert settings.parse(["--ctx-size", "auto", "--gpu-layers", "35"], environ).ctx_size == 0
 
 
 def test_every_setting_is_a_flag_and_a_variable() -> None:
@@ -17,6 +18,8 @@ def test_every_setting_is_a_flag_and_a_variable() -> None:
             value = "600"
         if option.name == "max_short_side":
             value = "64"
+        if option.metadata["choices"]:
+            value = option.metadata["choices"][-1]
         by_flag = settings.parse([settings.flag(option), value], {})
         by_variable = settings.parse([], {settings.variable(option): value})
         assert str(getattr(by_flag, option.name)) == value
@@ -28,6 +31,7 @@ def test_every_setting_is_a_flag_and_a_variable() -> None:
     [
         (["--port", "http"], {}, "--port: 'http' is not a whole number"),
         (["--port", "70000"], {}, "--port: 70000 is out of range; it must be from 1 to 65535"),
+        (["--kv-type", "q3"], {}, "--kv-type: 'q3' is not one of f16, q8_0"),
         ([], {"QWEN_VL_CTX_SIZE": "12"}, "QWEN_VL_CTX_SIZE: 12 is out of range; it must be at least 512"),
     ],
 )
@@ -37,3 +41,8 @@ def test_bad_values_are_refused_naming_where_they_were_set(
     with pytest.raises(SetupError) as refusal:
         settings.parse(argv, environ)
     assert str(refusal.value) == message
+
+
+def test_settings_can_be_handed_to_another_process() -> None:
+    options = settings.parse(["--port", "8002", "--gpu-layers", "auto", "--kv-type", "q8_0"], {})
+    assert settings.parse(settings.as_arguments(options), {}) == options

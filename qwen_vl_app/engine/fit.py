@@ -2,19 +2,50 @@
 
 from dataclasses import replace
 
-from qwen_vl_app.catalogue import Model
-from qwen_vl_app.engine.plan import Plan
+from qwen_vl_app.engine.plan import AUTO, Device, Plan
 
+GIB = 1 << 30
 KV_SHARE = 0.5  # of the memory that the weights leave; the rest is for compute buffers, the page, other programs
+KV_SCALE = {"f16": 1.0, "q8_0": 34 / 64}  # q8_0: 34 bytes for what takes 64 in f16 (ggml's block of 32)
 IDLE_PER_SLOT = 4  # remembered conversations per answer written at once
+USUAL_CONTEXT = 8192  # cells of a conversation where memory allows
 SMALLEST_CONTEXT = 2048  # cells: every task works with it (DESIGN.md)
 LARGEST_POOL = 262_144  # cells: Qwen3-VL's own context length
+MARGIN = GIB  # left free on a GPU, as llama-server's --fit-target does
+VISION_COMPUTE = 256 << 20  # the projector's buffer with flash attention: 248 MiB measured at 8B size (llama-cpp.md §4)
+TEXT_COMPUTE = 512 << 20  # the language part's buffer: 0.3 to 0.6 GiB (llama-cpp.md §8, not measured on a GPU)
 
 
-def pool_cells(ctx_size: int, parallel: int, cell_bytes: int, free_bytes: int) -> int:
-    """Cells for all conversations together: as many as memory allows, one full conversation at least."""
+def contexts(wanted: int, parallel: int, cell_bytes: int, free_bytes: int) -> tuple[int, int]:
+    """Cells of one conversation and of all together, for `free_bytes` of memory beside the weights.
+
+    `wanted` is kept as it is; 0 stands for the usual context, or what memory allows of it.
+    """
     affordable = int(max(free_bytes, 0) * KV_SHARE) // cell_bytes
-    return max(ctx_size, min(parallel * ctx_size, affordable, LARGEST_POOL))
+    ctx_size = wanted or max(SMALLEST_CONTEXT, min(USUAL_CONTEXT, affordable // 256 * 256))
+    return ctx_size, max(ctx_size, min(parallel * ctx_size, affordable, LARGEST_POOL))
+
+
+def on_device(plan: Plan, device: Device | None) -> Plan:
+    """The plan for a GPU: as many layers as it has room for, then as many cells; without one, all on the processor."""
+    if device is None:
+        return replace(plan, gpu_layers=0, gpu_projector=False)
+    room = device.free - MARGIN - plan.mmproj_bytes - VISION_COMPUTE - TEXT_COMPUTE
+    if not plan.layers or plan.gpu_layers == 0:
+        return plan
+    layer = plan.model_bytes / (plan.layers + 1)  # the output layer counts as one
+    cell = plan.cell_bytes / plan.layers  # a layer's KV cells lie beside its weights
+    fitting = max(0, min(plan.layers + 1, int(room / (layer + cell * plan.ctx_size))))
+    layers = fitting if plan.gpu_layers == AUTO else min(plan.gpu_layers, plan.layers + 1)
+    if layers == 0:
+        return replace(plan, gpu_layers=0, gpu_projector=room > 0)
+    cells = int((room - layers * layer) / (cell * layers))
+    return replace(plan, gpu_layers=layers, pool=max(plan.ctx_size, min(plan.pool, cells)))
+
+
+def needed_bytes(plan: Plan) -> int:
+    """Memory that `plan` takes altogether: weights, KV cells, compute buffers."""
+    return plan.model_bytes + plan.mmproj_bytes + plan.pool * plan.cell_bytes + VISION_COMPUTE + TEXT_COMPUTE
 
 
 def ladder(first: Plan) -> list[tuple[str, Plan]]:
@@ -34,29 +65,3 @@ def ladder(first: Plan) -> list[tuple[str, Plan]]:
         if current != tries[-1][1]:
             tries.append((name, current))
     return tries
-
-
-def plan(
-    model: Model,
-    files: tuple[str, str],
-    weights: int,
-    *,
-    ctx_size: int,
-    parallel: int,
-    gpu_layers: int,
-    queue_size: int,
-    free_bytes: int,
-    cores: int,
-) -> Plan:
-    """The plan for `model`, whose two `files` take `weights` bytes, on a machine with `free_bytes` and `cores`."""
-    return Plan(
-        model=files[0],
-        mmproj=files[1],
-        ctx_size=ctx_size,
-        pool=pool_cells(ctx_size, parallel, model.cell_bytes, free_bytes - weights),
-        parallel=parallel,
-        sequences=IDLE_PER_SLOT * parallel,
-        gpu_layers=gpu_layers,
-        threads=max(1, cores),
-        queue_size=queue_size,
-    )

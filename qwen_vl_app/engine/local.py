@@ -3,14 +3,14 @@
 import asyncio
 import sys
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from qwen_vl_app.chat import Accepted, Delta, Finished, Progress, Request, Text, Token, Usage
 from qwen_vl_app.engine import State
 from qwen_vl_app.engine.crashes import CrashBook
 from qwen_vl_app.engine.fit import ladder
-from qwen_vl_app.engine.plan import Plan
+from qwen_vl_app.engine.plan import Device, Plan
 from qwen_vl_app.engine.process import Worker
 from qwen_vl_app.engine.wire import Cancel, Failed, FromWorker, Loading, Ready, Resume, Working
 from qwen_vl_app.errors import AppError, EngineFailed, NotReady, PicturesPaused, SetupError
@@ -53,6 +53,8 @@ class LocalEngine:
         self._crashes = CrashBook()
         self._working = Working()
         self.loaded = 0.0
+        self.fitted = plan
+        self.device: Device | None = None
         self.reason = ""
         self.steps: list[str] = []  # what had to be changed for the model to load
 
@@ -94,6 +96,7 @@ class LocalEngine:
         elif isinstance(message, Loading):
             self.loaded = message.fraction
         elif isinstance(message, Ready):
+            self.loaded, self.fitted, self.device = 1.0, message.plan, message.device
             self._ready(worker)
         else:
             self._load_failed(message)
@@ -127,13 +130,18 @@ class LocalEngine:
         if self._state == "ready":
             print(f"The engine ended ({ending}) and is started again.", file=sys.stderr, flush=True)
             self._state, self._tries = "restarting", [*self._tries[:1] * RELOADS, *self._tries]
-            self._fail(sorted(self._crashes.failed(self._working, self._streams)), EngineFailed())
+            self._fail(sorted(self._crashes.failed(self._in_hand(), self._streams)), EngineFailed())
         elif len(self._tries) == 1:
             self._load_failed(Failed(self.reason or f"the engine ended while loading ({ending})"))
             return
         else:
             self._next_try(self.reason or ending)
         self._spawn()
+
+    def _in_hand(self) -> Working:
+        """What the worker was doing, as far as it could tell: whose first word is out is not being read any more."""
+        begun = {name for name in self._working.reading if name in self._streams and self._streams[name].answer}
+        return replace(self._working, reading=self._working.reading - begun, writing=self._working.writing | begun)
 
     def _next_try(self, reason: str) -> None:
         (before, _), self._tries = self._tries[0], self._tries[1:]

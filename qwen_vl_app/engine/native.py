@@ -13,17 +13,19 @@ from typing import Any, TypeAlias
 import numpy as np
 from llama_cpp import llama_cpp as C
 from llama_cpp import mtmd_cpp
+from llama_cpp._ggml import libggml
 from numpy.typing import NDArray
 
 from qwen_vl_app.chat import Sampling
-from qwen_vl_app.engine.plan import Plan
+from qwen_vl_app.engine.plan import Device, Plan
 from qwen_vl_app.engine.sampling import Sampler
 
 log = logging.getLogger(__name__)
 
 NO_SLOT = 1  # llama_decode: no free cells, nothing changed
 LOG_WARN, LOG_ERROR = 3, 4  # ggml_log_level
-FLASH_ATTENTION_AUTO = -1
+FLASH_ATTENTION_AUTO, FLASH_ATTENTION_ON = -1, 1
+GPU_KINDS = (1, 2)  # ggml_backend_dev_type: GPU, integrated GPU
 
 Floats: TypeAlias = NDArray[np.float32]
 Ints: TypeAlias = NDArray[np.int32]
@@ -183,6 +185,21 @@ class Language:
         C.llama_model_free(self.model)
 
 
+def gpus() -> list[Device]:
+    """The GPUs that this build of llama.cpp can use."""
+    for name in ("ggml_backend_dev_get", "ggml_backend_dev_description"):
+        getattr(libggml, name).restype = ctypes.c_void_p
+    found = [ctypes.c_void_p(libggml.ggml_backend_dev_get(i)) for i in range(libggml.ggml_backend_dev_count())]
+    return [_device(each) for each in found if libggml.ggml_backend_dev_type(each) in GPU_KINDS]
+
+
+def _device(handle: ctypes.c_void_p) -> Device:
+    free, total = ctypes.c_size_t(), ctypes.c_size_t()
+    libggml.ggml_backend_dev_memory(handle, ctypes.byref(free), ctypes.byref(total))
+    name = ctypes.string_at(libggml.ggml_backend_dev_description(handle)).decode("utf-8", "replace")
+    return Device(name, free.value, total.value)
+
+
 def check_file(name: str) -> None:
     """Look whether `name` begins as a GGUF file does.
 
@@ -205,7 +222,9 @@ def _load_model(plan: Plan, progress: Callable[[float], None]) -> Any:
 
     callback = C.llama_progress_callback(report)
     params = C.llama_model_default_params()
-    params.n_gpu_layers = plan.gpu_layers if plan.gpu_layers >= 0 else 999
+    params.n_gpu_layers = plan.gpu_layers
+    if plan.gpu_layers:
+        params.main_gpu, params.split_mode = plan.device, C.LLAMA_SPLIT_MODE_NONE
     params.use_extra_bufts = plan.extra_buffers
     params.progress_callback = callback
     check_file(plan.model)
@@ -224,6 +243,9 @@ def _new_context(model: Any, plan: Plan) -> Any:
     params.kv_unified = True
     params.n_threads = params.n_threads_batch = plan.threads
     params.flash_attn_type = FLASH_ATTENTION_AUTO
+    if plan.kv_type == "q8_0":
+        params.type_k = params.type_v = C.GGML_TYPE_Q8_0
+        params.flash_attn_type = FLASH_ATTENTION_ON  # a quantised V cache needs it (llama-context.cpp)
     context = C.llama_init_from_model(model, params)
     if not context:
         raise LoadError("; ".join(list(last_words)[-3:]) or "there is not enough memory for this context")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from qwen_vl_app.chat import Delta, Request
-from qwen_vl_app.engine.plan import Plan
+from qwen_vl_app.engine.plan import Device, Plan
 from qwen_vl_app.errors import AppError
 
 
@@ -37,7 +37,10 @@ class Loading:
 
 @dataclass(frozen=True)
 class Ready:
-    """One decode and one encode are done in this process."""
+    """One decode and one encode are done in this process, as `plan` says, on `device` if on any."""
+
+    plan: Plan
+    device: Device | None
 
 
 @dataclass(frozen=True)

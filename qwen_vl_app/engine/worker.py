@@ -9,7 +9,8 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from qwen_vl_app.chat import Image, Request
-from qwen_vl_app.engine.native import FileError, Language, LoadError, quiet
+from qwen_vl_app.engine.fit import on_device
+from qwen_vl_app.engine.native import FileError, Language, LoadError, gpus, quiet
 from qwen_vl_app.engine.plan import Plan
 from qwen_vl_app.engine.scheduler import Scheduler
 from qwen_vl_app.engine.vision import Vision
@@ -87,6 +88,9 @@ def main(descriptor: int) -> None:
     plan = connection.recv()
     assert isinstance(plan, Plan)
     quiet()
+    found = gpus()
+    device = found[plan.device] if plan.device < len(found) else None
+    plan = on_device(plan, device)
     try:
         language = Language(plan, link.send_progress)
         vision = Vision(plan, language.model, language.width)
@@ -95,7 +99,7 @@ def main(descriptor: int) -> None:
     except (LoadError, ValueError) as error:
         link.send(Failed(str(error), final=isinstance(error, FileError)))
         return
-    link.send(Ready())
+    link.send(Ready(plan, device))
     threading.Thread(target=link.forward, args=(scheduler,), name="link", daemon=True).start()
     scheduler.run()
     vision.close()
