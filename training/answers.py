@@ -160,7 +160,9 @@ def where(scene: Scene, lang: str, colour: str, shape: str) -> str:
     """Where a coloured shape is."""
     found = _find(scene, colour, shape)
     if not found:
-        return f"图中没有{_kind(colour, shape, lang)}。" if lang == "zh" else f"There is no {_kind(colour, shape, lang)}."
+        return (
+            f"图中没有{_kind(colour, shape, lang)}。" if lang == "zh" else f"There is no {_kind(colour, shape, lang)}."
+        )
     place = place_name(scene.shapes[found[0]].place, lang)
     return f"在{place}。" if lang == "zh" else f"At the {place}."
 

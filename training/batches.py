@@ -31,6 +31,7 @@ class Group:
     grid: Grid
     pixels: list[NDArray[np.uint8]] = field(default_factory=list)
     cells: list[Array] = field(default_factory=list)
+    edges: list[NDArray[np.float32]] = field(default_factory=list)
     patches: list[Array] = field(default_factory=list)
     where: list[tuple[int, int]] = field(default_factory=list)  # row of the batch, first picture token
 
@@ -179,7 +180,9 @@ def make(rng: random.Random, mix: Mix) -> Batch:
             rows.append(row)
         for group, scene, start in zip(chosen, scenes, starts, strict=True):
             group.pixels.append(picture(scene, group.grid))
-            group.cells.append(targets.cells(scene, scene.size, group.grid))
+            cells, edges = targets.cells(scene, scene.size, group.grid)
+            group.cells.append(cells)
+            group.edges.append(edges)
             group.patches.append(targets.patches(scene, scene.size, group.grid))
             group.where.append((len(rows) - 1, start))
     return _padded([g for g in groups if g.pixels], rows, asked)

@@ -24,7 +24,16 @@ CARD_MIX = {**TEXT_MIX, "pairs": 5, "describe": 1, "read": 2}
 PAIR_MIX = {"compare": 2, "more": 1}
 MIXES: dict[str, dict[str, float]] = {"shapes": SHAPE_MIX, "words": TEXT_MIX, "card": CARD_MIX}
 EASY: dict[str, dict[str, float]] = {
-    "shapes": {"describe": 5, "count": 1, "colour_at": 1, "shape_at": 2, "size_at": 1, "where": 1, "has": 1, "summary": 1},
+    "shapes": {
+        "describe": 5,
+        "count": 1,
+        "colour_at": 1,
+        "shape_at": 2,
+        "size_at": 1,
+        "where": 1,
+        "has": 1,
+        "summary": 1,
+    },
     "words": {"describe": 1, "read": 2, "keywords": 0.5},
     "card": {"read": 1, "pairs": 1.5},
 }
@@ -65,7 +74,7 @@ def _arguments(rng: random.Random, task: str, scene: Scene) -> dict[str, str]:
         colour, shape = _some_thing(rng, scene, {"has": 0.5, "where": 0.85}.get(task, 0.8))
         if task in ("boxes_of", "points_of", "count_of"):
             drop = rng.random()
-            colour, shape = (("", shape) if drop < 0.3 else (colour, "") if drop < 0.6 else (colour, shape))
+            colour, shape = ("", shape) if drop < 0.3 else (colour, "") if drop < 0.6 else (colour, shape)
         return {"colour": colour, "shape": shape}
     return {}
 
@@ -108,7 +117,9 @@ def question(rng: random.Random, scene: Scene, task: str, lang: str, loose: bool
     return Question(task, lang, _loosened(rng, prompt) if loose else prompt, text, tuple(named.items()))
 
 
-def pair_question(rng: random.Random, first: Scene, second: Scene, task: str, lang: str, loose: bool = True) -> Question:
+def pair_question(
+    rng: random.Random, first: Scene, second: Scene, task: str, lang: str, loose: bool = True
+) -> Question:
     """Ask one question about two pictures."""
     prompt = rng.choice(PROMPTS[task][lang])
     text = answers.PAIR_TASKS[task](first, second, lang)

@@ -49,7 +49,9 @@ def main() -> None:
             scene = make(seed)
             path = save(scene, args.out / f"{kind}-{seed}")
             rng = random.Random(seed)
-            asked = [conversation.question(rng, scene, t, lang) for t in conversation.MIXES[kind] for lang in ("zh", "en")]
+            asked = [
+                conversation.question(rng, scene, t, lang) for t in conversation.MIXES[kind] for lang in ("zh", "en")
+            ]
             text = json.dumps([asdict(q) for q in asked], ensure_ascii=False, indent=1)
             path.with_suffix(".json").write_text(text, encoding="utf-8")
             print(path)

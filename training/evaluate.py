@@ -46,7 +46,7 @@ def cases(n: int, first: int, tasks: set[str]) -> list[Case]:
     """Return n questions of every task and language about scenes of their own, and later turns."""
     out: list[Case] = []
     makers = {"shapes": world.scene, "words": world.text_scene, "card": world.card_scene}
-    homes = {t: "shapes" for t in conversation.SHAPE_MIX} | {"read": "words", "spot": "words", "pairs": "card"}
+    homes = dict.fromkeys(conversation.SHAPE_MIX, "shapes") | {"read": "words", "spot": "words", "pairs": "card"}
     for task, kind in homes.items():
         for lang in LANGS:
             for i in range(n):

@@ -13,6 +13,7 @@ from . import batches, targets
 from .batches import Batch, Group
 from .model import SHAPE, Model
 
+EDGES = 3.0  # weight of the boxes' edges among the heads
 CHUNKS = 3  # rows of like length go through the decoder together
 Right = dict[tuple[str, str], tuple[int, int]]  # (task, language): right, asked
 
@@ -24,6 +25,7 @@ class Trained(nn.Module):
         super().__init__()
         self.demo = Model()
         self.cell_heads = nn.Linear(SHAPE.width, sum(n for _, n, _ in targets.CELL))
+        self.edge_heads = nn.Linear(SHAPE.width, 4)
         self.patch_heads = nn.Linear(SHAPE.width, 4 * sum(n for _, n, _ in targets.PATCH))
 
 
@@ -35,7 +37,9 @@ def patches_of(group: Group) -> Tensor:
     return x.reshape(len(group.pixels), rows * columns * 4, 768)
 
 
-def _heads(logits: Tensor, wanted: Tensor, spec: tuple[tuple[str, int, float], ...], seen: dict[str, list[float]]) -> Tensor:
+def _heads(
+    logits: Tensor, wanted: Tensor, spec: tuple[tuple[str, int, float], ...], seen: dict[str, list[float]]
+) -> Tensor:
     """Sum the heads' weighted cross-entropies; notes each head's accuracy."""
     total, at = logits.new_zeros(()), 0
     for i, (name, n, weight) in enumerate(spec):
@@ -52,6 +56,15 @@ def _heads(logits: Tensor, wanted: Tensor, spec: tuple[tuple[str, int, float], .
     return total
 
 
+def _edges(model: Trained, batch: Batch, tokens: Tensor, seen: dict[str, list[float]]) -> Tensor:
+    """Return how far the boxes' edges are off, in tokens."""
+    wanted = torch.from_numpy(np.concatenate([e for g in batch.groups for e in g.edges]))
+    known = wanted[:, 0].isfinite().nonzero().squeeze(1)
+    said = model.edge_heads(tokens[known]).float()
+    seen["edges"].append(float((said.detach() - wanted[known]).abs().mean()))
+    return F.smooth_l1_loss(said, wanted[known], beta=0.1)
+
+
 def forward(model: Trained, batch: Batch, talk: bool) -> tuple[Tensor, Tensor, Right, dict[str, float]]:
     """Return the answers' loss, the heads' loss, the right answers and the heads' accuracies."""
     visual = model.demo.model.visual
@@ -66,6 +79,7 @@ def forward(model: Trained, batch: Batch, talk: bool) -> tuple[Tensor, Tensor, R
     tokens = torch.cat(features)
     accuracy: dict[str, list[float]] = defaultdict(list)
     dense = _heads(model.cell_heads(tokens).float(), torch.from_numpy(np.concatenate(cells)), targets.CELL, accuracy)
+    dense = dense + EDGES * _edges(model, batch, tokens, accuracy)
     wanted = torch.from_numpy(np.concatenate(patches))
     texts = (wanted[:, 0, 0] >= 0).nonzero().squeeze(1)
     if len(texts):
@@ -78,7 +92,9 @@ def forward(model: Trained, batch: Batch, talk: bool) -> tuple[Tensor, Tensor, R
     return *_answers(model, batch, torch.from_numpy(np.concatenate(where)), tokens, stacked, dense), heads
 
 
-def _hidden(model: Trained, batch: Batch, where: Tensor, seen: Tensor, deep: list[Tensor]) -> list[tuple[Tensor, Tensor]]:
+def _hidden(
+    model: Trained, batch: Batch, where: Tensor, seen: Tensor, deep: list[Tensor]
+) -> list[tuple[Tensor, Tensor]]:
     """Run the decoder over rows of like length together; returns (rows, hidden states) of each such chunk."""
     ids, positions = torch.from_numpy(batch.ids), torch.from_numpy(batch.positions)
     lengths = (torch.from_numpy(batch.segments) >= 0).int().flip(1).argmax(1).neg() + ids.shape[1]

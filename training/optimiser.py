@@ -26,7 +26,11 @@ class Optimiser:
     """Steps a bfloat16 model from float32 masters."""
 
     def __init__(
-        self, model: nn.Module, rank: int = 0, ranks: int = 1, adam_only: tuple[str, ...] = ("embed", "lm_head", "heads")
+        self,
+        model: nn.Module,
+        rank: int = 0,
+        ranks: int = 1,
+        adam_only: tuple[str, ...] = ("embed", "lm_head", "heads"),
     ) -> None:
         """Of several processes each updates its share of the parameters; `step` brings them together."""
         self.ranks = ranks

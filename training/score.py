@@ -60,7 +60,9 @@ def _wanted(question: Question, scene: Scene) -> list[Box]:
     return [b for b, k in zip(found, keep, strict=True) if k]
 
 
-def judge(question: Question, scenes: list[Scene], text: str, pictures: list[media.Picture]) -> tuple[bool, list[float]]:
+def judge(
+    question: Question, scenes: list[Scene], text: str, pictures: list[media.Picture]
+) -> tuple[bool, list[float]]:
     """Return whether the answer is right, and the overlaps of its boxes."""
     if question.task.removesuffix("_of") not in ("boxes", "points", "spot"):
         return text == question.answer, []
@@ -87,7 +89,5 @@ def _places(
         ]
         return named and all(inside), []
     boxes = [picture.box_to_original(tuple(i["bbox_2d"])) for i in items]  # type: ignore[arg-type]
-    overlaps = [
-        overlap((a[0] / w, a[1] / h, a[2] / w, a[3] / h), b) for a, b in zip(boxes, wanted, strict=True)
-    ]
+    overlaps = [overlap((a[0] / w, a[1] / h, a[2] / w, a[3] / h), b) for a, b in zip(boxes, wanted, strict=True)]
     return named and all(o >= RIGHT_IOU for o in overlaps), overlaps

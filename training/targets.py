@@ -36,8 +36,11 @@ def _digits(box: tuple[float, ...]) -> list[int]:
     return [d for v in rounded(box) for d in (v // 100, v // 10 % 10)]
 
 
-def cells(scene: Scene, size: tuple[int, int], grid: tuple[int, int]) -> Targets:
-    """Return (rows * columns, len(CELL)) classes: of the shape or line that covers most of each token."""
+def cells(scene: Scene, size: tuple[int, int], grid: tuple[int, int]) -> tuple[Targets, NDArray[np.float32]]:
+    """Return (tokens, len(CELL)) classes of the shape or line that covers most of each token, and (tokens, 4) edges.
+
+    The edges are those of its box, in tokens from the token's middle; NaN where nothing is.
+    """
     rows, columns = grid
     out = np.full((rows, columns, len(CELL)), IGNORE, np.int64)
     out[..., 0] = KINDS.index(scene.kind)
@@ -46,6 +49,8 @@ def cells(scene: Scene, size: tuple[int, int], grid: tuple[int, int]) -> Targets
     out[..., 2] = len(boxes) - 1
     out[..., 3] = 0
     cover = np.stack([np.outer(_overlap(b[1], b[3], rows), _overlap(b[0], b[2], columns)) for b in boxes])
+    middles = np.stack(np.meshgrid(np.arange(columns) + 0.5, np.arange(rows) + 0.5), -1)
+    edges = np.full((rows, columns, 4), np.nan, np.float32)
     best, taken = cover.argmax(0), cover.max(0) * rows * columns > 0.04
     for i, box in enumerate(boxes):
         values = [IGNORE] * 5
@@ -54,8 +59,10 @@ def cells(scene: Scene, size: tuple[int, int], grid: tuple[int, int]) -> Targets
             values = [SHAPES.index(s.shape) + 1, list(COLOURS).index(s.colour), int(s.large), s.place, i]
         else:
             values = [0, IGNORE, IGNORE, IGNORE, i]
-        out[taken & (best == i), 3:] = [*values, *_digits(box)]
-    return out.reshape(rows * columns, -1)
+        mine = taken & (best == i)
+        out[mine, 3:] = [*values, *_digits(box)]
+        edges[mine] = np.array(box) * (columns, rows, columns, rows) - np.tile(middles[mine], 2)
+    return out.reshape(rows * columns, -1), edges.reshape(rows * columns, 4)
 
 
 def _parts(line: lettering.Line) -> list[tuple[int, int]]:

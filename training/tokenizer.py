@@ -20,8 +20,10 @@ SPLIT = (
 )
 VOCAB = 1024
 UNIT = "\x1f"  # separates the units that merges may not cross
-EXTRA = ("user", "assistant", "system", "图中写着", "第一张", "第二张", "图有", "文字", "“", "”", "；", "：", "、", "和", "一样多", " says", " picture",
-         "The", "Picture", " has", " text", " number", " first", " second", "_content", "bbox", "point", "_2", "？", "！")  # fmt: skip
+EXTRA = (
+    ["user", "assistant", "system", "图中写着", "第一张", "第二张", "图有", "文字", "“", "”", "；", "：", "、", "和", "一样多", "The", "Picture", "_content", "bbox", "point", "_2", "？", "！"]
+    + [" says", " picture", " has", " text", " number", " first", " second"]
+)
 FILE = Path(__file__).with_name("tokenizer.json")
 
 

@@ -50,7 +50,8 @@ def stage_at(step: int) -> Stage:
 def batch_at(step: int, rank: int, ranks: int) -> batches.Batch:
     """Make one process's part of a step's batch; it follows from the numbers alone."""
     mix = stage_at(step).mix
-    return batches.make(random.Random((SEED * 1_000_003 + step) * 16 + rank), batches.smaller(mix, mix.pictures // ranks))
+    rng = random.Random((SEED * 1_000_003 + step) * 16 + rank)
+    return batches.make(rng, batches.smaller(mix, mix.pictures // ranks))
 
 
 class Log:
@@ -134,8 +135,8 @@ def _train(rank: int, args: argparse.Namespace) -> None:
         scale = rate(minutes, args.minutes, args.down) * min(1.0, (step + 1) / 50)
         norm = optimiser.step(args.muon * scale, args.adam * scale, min(0.998, 1 - 1 / (step + 2)), 0.01)
         step += 1
-        log.add(right, loss=loss.item(), dense=dense.item(), norm=norm, making=made - at, working=worked - made, **heads)
-        log.add({}, stepping=time.monotonic() - worked)
+        log.add(right, loss=loss.item(), dense=dense.item(), norm=norm, **heads)
+        log.add({}, making=made - at, working=worked - made, stepping=time.monotonic() - worked)
         if step % 50 == 0 and rank == 0:
             log.write(step, minutes)
         clock = torch.tensor(before + (time.monotonic() - begun) / 60)

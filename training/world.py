@@ -1,10 +1,10 @@
 """The drawn world of the demo model: scenes as data, drawn with Pillow. No torch and no font is needed for shapes.
 
-    scene = world.scene(seed, n=2)            # a scene with two shapes; the same seed gives the same scene
-    scene.image()                             # a Pillow picture at the scene's own size
-    scene.image((320, 200))                   # the same scene at another size
-    scene.answer("describe", "zh")            # the exact expected text (see answers.py for the other tasks)
-    world.text_scene(seed)                    # words; world.card_scene(seed): `label: value` lines (need fonts)
+scene = world.scene(seed, n=2)            # a scene with two shapes; the same seed gives the same scene
+scene.image()                             # a Pillow picture at the scene's own size
+scene.image((320, 200))                   # the same scene at another size
+scene.answer("describe", "zh")            # the exact expected text (see answers.py for the other tasks)
+world.text_scene(seed)                    # words; world.card_scene(seed): `label: value` lines (need fonts)
 """
 
 from __future__ import annotations
