@@ -53,7 +53,7 @@ coverage() {
 
 system_packages || exit 1
 environment || exit 1
-step lint "$python" -m ruff check .
+step lint "$python" -m ruff check --output-format concise .
 step format "$python" -m ruff format --check .
 step types "$python" -m mypy
 step tests tests "$@"

@@ -14,7 +14,7 @@ import pytest
 from qwen_vl_app.errors import SetupError
 from qwen_vl_app.install import address, cpu, failures, llama, machine, proof, requirements, stamp, start, texts
 from qwen_vl_app.install.environment import quiet_environ
-from qwen_vl_app.install.runner import Outcome, Runner
+from qwen_vl_app.install.runner import Outcome, Runner, _fitted
 
 SAPPHIRE_RAPIDS = """processor\t: 0
 vendor_id\t: GenuineIntel
@@ -168,6 +168,12 @@ def test_runner_shows_progress_and_logs(runner: Runner, capsys: pytest.CaptureFi
     assert (outcome.code, outcome.stalled) == (3, False)
     assert "25 %" in capsys.readouterr().out
     assert "Building" in runner.log.read_text()
+
+
+def test_a_progress_line_fits_a_narrow_terminal() -> None:
+    assert _fitted("Building  42 %  0:10", 80) == "Building  42 %  0:10"
+    assert _fitted("Building  42 %  0:10", 12) == " 42 %  0:10"
+    assert _fitted("正在编译  42 %", 10) == "译  42 %"
 
 
 def test_runner_gives_up_when_nothing_moves(runner: Runner) -> None:

@@ -4,6 +4,7 @@ import fcntl
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tarfile
@@ -192,19 +193,27 @@ def test_no_venv_module_is_one_line(tmp_path: Path) -> None:
     refused(start(app, env=environment(PYTHONPATH=str(tmp_path / "broken"))), "venv module", "venv'")
 
 
-def test_unreachable_index_is_one_line(installed: Path, closed_port: int) -> None:
-    require(installed, "tiny>=2")
-    index = {"PIP_INDEX_URL": f"http://127.0.0.1:{closed_port}/simple", "PIP_RETRIES": "1"}
-    refused(start(installed, env=environment(**index)), "index could not be reached", "mirror", "install.log")
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port that takes connections and never answers."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(8)
+        yield int(server.getsockname()[1])
 
 
 @pytest.fixture
 def closed_port() -> int:
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def test_unreachable_index_is_one_line(installed: Path, closed_port: int, silent_port: int) -> None:
+    require(installed, "tiny>=2")
+    for port in (closed_port, silent_port):
+        own = {"PIP_INDEX_URL": f"http://127.0.0.1:{port}/simple", "PIP_RETRIES": "1", "PIP_DEFAULT_TIMEOUT": "1"}
+        refused(start(installed, env=environment(**own)), "index could not be reached", "mirror", "install.log")
 
 
 def test_first_start_survives_a_build_that_dies(first: tuple[Path, subprocess.CompletedProcess[str]]) -> None:

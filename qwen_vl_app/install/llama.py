@@ -101,11 +101,12 @@ def _sources(site: Site) -> Path:
 
 def _install_wheel(site: Site, wheel: Path) -> None:
     """Put this very wheel into .venv, whatever was there, and then what it depends on."""
-    title = text("installing_engine", site.language)
-    common = ("install", "--no-cache-dir")
+    common = ("install", "--no-cache-dir", str(wheel))
     with site.changing():
-        site.pip(*common, "--force-reinstall", "--no-deps", str(wheel), title=title, otherwise="install_failed")
-        site.pip(*common, str(wheel), title=title, otherwise="install_failed")
+        title = text("installing_engine", site.language)
+        site.pip(*common, "--force-reinstall", "--no-deps", title=title, otherwise="install_failed")
+        title = text("installing_needs", site.language)
+        site.pip(*common, title=title, otherwise="install_failed")
 
 
 def prove(site: Site) -> str | None:

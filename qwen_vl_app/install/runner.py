@@ -2,11 +2,13 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,10 +52,17 @@ class Progress:
         seconds = int(now - self.started)
         line = f"{self.title}  {self.what}  {seconds // 60}:{seconds % 60:02d}"
         if sys.stdout.isatty():
-            print(f"\r{line}\x1b[K", end="\n" if last else "", flush=True)
+            print(f"\r{_fitted(line, shutil.get_terminal_size().columns)}\x1b[K", end="\n" if last else "", flush=True)
         elif last or now - self.shown >= LINE_SECONDS:
             self.shown = now
             print(line, flush=True)
+
+
+def _fitted(line: str, columns: int) -> str:
+    """The end of the line is what moves: cut its beginning so that a narrow terminal does not wrap it."""
+    width = [2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in line]
+    first = next((i for i in range(len(line)) if sum(width[i:]) < columns), len(line))
+    return line[first:]
 
 
 class Runner:

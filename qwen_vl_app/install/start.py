@@ -88,10 +88,9 @@ def _install(environ: Mapping[str, str], processor: cpu.Processor, lock: int) ->
     scratch = choose_scratch(build / "scratch")
     try:
         check_space(ROOT, scratch, chosen)
-        stall = float(environ.get("QWEN_VL_STALL_SECONDS", STALL_SECONDS))
         log = build / "install.log"
         log.write_text("", encoding="utf-8")
-        site = Site(ROOT, environ, chosen, Runner(log, scratch, stall, keep_open=[lock]))
+        site = Site(ROOT, environ, chosen, Runner(log, scratch, STALL_SECONDS, keep_open=[lock]))
         _install_at(site, processor, before)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -136,7 +135,8 @@ def _interruptible() -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    heard = (number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN)
+    before = {number: signal.signal(number, stop) for number in heard}  # nohup's wish is respected
     try:
         yield
     finally:

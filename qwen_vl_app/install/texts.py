@@ -23,6 +23,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "[2/3] 正在为本机处理器编译 llama-cpp-python（{name}，{jobs} 个并行），需要几分钟",
     ),
     "installing_engine": ("[2/3] Installing llama-cpp-python", "[2/3] 正在安装 llama-cpp-python"),
+    "installing_needs": ("[2/3] Installing what llama-cpp-python needs", "[2/3] 正在安装 llama-cpp-python 的依赖"),
     "proof_hangs": ("no answer in {seconds} seconds", "{seconds} 秒内没有结果"),
     "os_error": (
         "The installation in {folder} cannot go on: {why}. Check the folder's owner and permissions, then start again.",
