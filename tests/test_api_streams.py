@@ -1,10 +1,9 @@
-"""Streams: signs of life, refusals before and errors within, keys, and clients that leave."""
+"""Streams: signs of life, refusals before and errors within, and keys."""
 
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
-from dataclasses import replace
+from collections.abc import AsyncGenerator, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -15,11 +14,10 @@ from openai import OpenAI
 
 from qwen_vl_app.chat import Accepted, Delta, Finished, Progress, Request, Usage
 from qwen_vl_app.engine.local import LocalEngine
-from qwen_vl_app.engine.plan import Plan
 from qwen_vl_app.errors import AppError, EngineFailed, QueueFull
 from tests.conftest import Loop
 from tests.fake_engine import FakeEngine
-from tests.serving import LONG, api_app, chat, data_url, demo_host, image_part, png, served, user
+from tests.serving import api_app, chat, data_url, demo_host, image_part, png, served, user
 
 KEY = "sésame"  # a key may be any text
 NAUGHTY = [
@@ -199,43 +197,3 @@ def test_without_a_key_people_are_told_apart_by_their_addresses(loop: Loop) -> N
     with served(loop, api_app(demo_host(engine))) as url:
         httpx2.post(f"{url}/v1/chat/completions", json=chat(), headers={"authorization": "Bearer EMPTY"})
     assert engine.requests[0].owner == "peer:127.0.0.1"
-
-
-@pytest.fixture
-def single(loop: Loop, demo_plan: Callable[..., Plan]) -> Iterator[str]:
-    """A server that writes one answer at a time and never has to end one."""
-    engine = LocalEngine(replace(demo_plan(), parallel=1, ctx_size=32_768, pool=32_768))
-    loop.run(engine.start())
-    with served(loop, api_app(demo_host(engine))) as url:
-        yield url
-    loop.run(engine.close())
-
-
-def endless(stream: bool) -> dict[str, Any]:
-    """A request whose answer takes minutes."""
-    schema = {"type": "array", "minItems": 1000, "items": LONG["json_schema"]["schema"]}  # type: ignore[index]
-    named = {"type": "json_schema", "json_schema": {"name": "endless", "schema": schema}}
-    return chat(response_format=named, stream=stream)
-
-
-def short_answer(url: str, seconds: float) -> float:
-    """How long a short answer takes, s."""
-    started = time.monotonic()
-    answer = httpx2.post(f"{url}/v1/chat/completions", json=chat(max_tokens=1), timeout=seconds)
-    assert answer.status_code == 200
-    return time.monotonic() - started
-
-
-def test_whoever_leaves_a_stream_frees_its_place(single: str) -> None:
-    with httpx2.stream("POST", f"{single}/v1/chat/completions", json=endless(stream=True), timeout=20) as answer:
-        chunks = answer.iter_bytes()
-        next(chunk for chunk in chunks if b'"content":"' in chunk.replace(b'"content":""', b""))
-        with pytest.raises(httpx2.ReadTimeout):
-            short_answer(single, 2)  # the place is taken as long as somebody reads
-    assert short_answer(single, 10) <= 2
-
-
-def test_whoever_leaves_before_a_whole_answer_frees_its_place(single: str) -> None:
-    with pytest.raises(httpx2.ReadTimeout):
-        httpx2.post(f"{single}/v1/chat/completions", json=endless(stream=False), timeout=1)
-    assert short_answer(single, 10) <= 2
