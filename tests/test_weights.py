@@ -20,15 +20,16 @@ LIMITS = Limits(
     connections=4,
     spare=1 << 20,
     probe=8 * KIB,
-    probe_seconds=2.0,
+    probe_seconds=3.0,
     probe_patience=0.1,
     connect_seconds=1.0,
-    stall_seconds=0.4,
+    stall_seconds=1.0,
     stall_bytes=KIB,
     first_pause=0.02,
     longest_pause=0.1,
-    give_up_seconds=0.3,
+    give_up_seconds=10.0,
 )
+HASTY = replace(LIMITS, give_up_seconds=0.1)  # for what never gets better
 AT_ONCE = LIMITS.connections * LIMITS.piece  # bytes that a restart may fetch again
 FILES = {"tiny-Q4_K_M.gguf": gguf(SIZE, 1), "mmproj-tiny-F16.gguf": gguf(SMALL, 2)}
 
@@ -44,6 +45,7 @@ TINY = Model(
     model=file("tiny-Q4_K_M.gguf"),
     mmproj=file("mmproj-tiny-F16.gguf"),
     budget=PictureBudget(1, 1),
+    layers=1,
     cell_bytes=1,
     repo="Org/Tiny-GGUF",
     revision=COMMIT,
@@ -115,7 +117,7 @@ def test_a_cut_at_ninety_per_cent_is_gone_on_from(hub: FakeHub, tmp_path: Path) 
 def test_a_connection_that_is_cut_for_good_keeps_what_came(hub: FakeHub, tmp_path: Path) -> None:
     hub.manners = Manners(cut=SIZE * 9 // 10)
     with pytest.raises(failures.NoHub, match=r"could not be downloaded: .*cut.*put the file into"):
-        fetch(hub, tmp_path)
+        fetch(hub, tmp_path, limits=HASTY)
     hub.manners, before = Manners(), hub.sent
     fetch(hub, tmp_path)
     assert hub.sent - before <= SIZE // 10 + AT_ONCE + SMALL + 4 * LIMITS.probe
@@ -153,7 +155,7 @@ def test_each_misbehaviour_has_its_own_outcome(
 ) -> None:
     hub.manners = manners
     with pytest.raises(failures.NoHub) as refusal:
-        fetch(hub, tmp_path)
+        fetch(hub, tmp_path, limits=HASTY)
     (trouble,) = refusal.value.troubles.values()
     assert type(trouble) is kind
     assert message in str(refusal.value)
@@ -175,7 +177,7 @@ def test_each_misbehaviour_has_its_own_outcome(
 )
 def test_what_passes_is_waited_for(hub: FakeHub, tmp_path: Path, manners: Manners) -> None:
     hub.manners = manners
-    fetch(hub, tmp_path, limits=replace(LIMITS, give_up_seconds=3.0))
+    fetch(hub, tmp_path)
 
 
 def test_the_model_waits_ten_minutes_for_a_network_that_is_away(hub: FakeHub, tmp_path: Path) -> None:
@@ -246,7 +248,7 @@ def test_a_file_that_changed_between_two_starts_is_never_mixed(hub: FakeHub, tmp
     hub.files["tiny-Q4_K_M.gguf"] = gguf(SIZE, 3)
     hub.manners = Manners(cut=SIZE // 2)
     with pytest.raises(failures.NoHub):
-        fetch(hub, tmp_path, unknown)
+        fetch(hub, tmp_path, unknown, HASTY)
     hub.files, hub.manners = dict(FILES), Manners()
     fetch(hub, tmp_path, unknown)
 
@@ -303,6 +305,6 @@ def test_auto_moves_on_when_a_hub_stalls_and_goes_on_with_the_same_file(
 def test_no_hub_at_all_says_why_of_each_and_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     three(monkeypatch, DEAD, DEAD, DEAD)
     with pytest.raises(failures.NoHub) as refusal:
-        fetch("auto", tmp_path)
+        fetch("auto", tmp_path, limits=HASTY)
     assert len(refusal.value.troubles) == 3
     assert "HTTPS_PROXY" in str(refusal.value) and f"{DEAD}/Org/Tiny-GGUF/resolve/{COMMIT}/tiny" in str(refusal.value)
