@@ -18,7 +18,7 @@ import psutil
 
 from qwen_vl_app.bench_client import Client, measure
 from qwen_vl_app.errors import SetupError
-from qwen_vl_app.host import plan_for
+from qwen_vl_app.host import model_for, plan_for
 from qwen_vl_app.settings import Settings, as_arguments
 
 APP = Path(__file__).resolve().parent.parent / "app.py"
@@ -100,7 +100,8 @@ def _memory(process: "subprocess.Popen[bytes]") -> int:
 
 def bare_decode(settings: Settings, tokens: int) -> float:
     """Tokens per second of llama.cpp alone, driven by the shortest loop: what our code's overhead is measured by."""
-    _, plan = plan_for(settings)
+    model = model_for(settings)
+    plan = plan_for(settings, model, *model.paths(Path(settings.models_dir)))
     command = [sys.executable, "-m", "qwen_vl_app.engine.bare", plan.model, str(plan.threads), str(tokens)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=APP.parent)
     return float(done.stdout)

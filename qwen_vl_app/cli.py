@@ -13,6 +13,7 @@ from qwen_vl_app.chat import Message, Text, Token
 from qwen_vl_app.errors import AppError, Language, SetupError
 from qwen_vl_app.host import Host, open_host
 from qwen_vl_app.settings import Settings
+from qwen_vl_app.weights import Terminal
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -68,7 +69,7 @@ async def describe(options: Settings, pictures: Sequence[str], prompt: str | Non
         SetupError: the model cannot be loaded.
     """
     host = open_host(options)
-    await host.start()
+    await host.start(Terminal(sys.stderr, language))
     failed = 0
     try:
         for name in pictures:

@@ -1,47 +1,124 @@
 """Which model answers, and how a picture and a question become a request for it."""
 
+import asyncio
 import os
+import threading
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 import psutil
 
-from qwen_vl_app import catalogue, media
+from qwen_vl_app import catalogue, media, weights
 from qwen_vl_app.catalogue import Model
-from qwen_vl_app.chat import Message, Request
+from qwen_vl_app.chat import Delta, Message, Request
 from qwen_vl_app.engine import Engine, State
 from qwen_vl_app.engine.fit import IDLE_PER_SLOT, KV_SCALE, USUAL_CONTEXT, contexts
 from qwen_vl_app.engine.local import LocalEngine
 from qwen_vl_app.engine.plan import Plan
-from qwen_vl_app.errors import SetupError
-from qwen_vl_app.settings import Settings
+from qwen_vl_app.errors import NotReady, SetupError
+from qwen_vl_app.settings import AUTO_WORD, Settings
+from qwen_vl_app.weights import Progress
+
+Fetch: TypeAlias = Callable[[Model, Path, str, Callable[[Progress], None], threading.Event], tuple[Path, Path]]
+
+
+class Switch:
+    """The engine that requests go to: none until the model's files are here, then the one that loads them."""
+
+    def __init__(self) -> None:
+        self.engine: Engine | None = None
+        self.before: State = "waiting"
+
+    @property
+    def state(self) -> State:
+        """Whether requests are answered now."""
+        return self.engine.state if self.engine else self.before
+
+    async def start(self) -> None:
+        """See `Engine.start`."""
+        if self.engine:
+            await self.engine.start()
+
+    async def stream(self, request: Request) -> AsyncGenerator[Delta, None]:
+        """See `Engine.stream`."""
+        if not self.engine:
+            raise NotReady(state=self.before)
+        async with aclosing(self.engine.stream(request)) as deltas:
+            async for delta in deltas:
+                yield delta
+
+    async def cancel(self, request_id: str) -> None:
+        """See `Engine.cancel`."""
+        if self.engine:
+            await self.engine.cancel(request_id)
+
+    async def close(self) -> None:
+        """See `Engine.close`."""
+        self.before = "closed"
+        if self.engine:
+            await self.engine.close()
 
 
 class Host:
     """The model that answers and its engine. Use it from one event loop: `start`, then requests, then `close`."""
 
-    def __init__(self, settings: Settings, model: Model, engine: Engine, ctx_size: int = USUAL_CONTEXT) -> None:
-        """`ctx_size` is what one conversation may use, in tokens."""
+    def __init__(
+        self, settings: Settings, model: Model, engine: Engine | None = None, fetch: Fetch = weights.fetch
+    ) -> None:
+        """`engine`, if given, is used as it is; else the model's files are fetched and loaded at `start`."""
         self.settings = settings
         self.model = model
-        self.engine = engine
-        self.ctx_size = ctx_size
+        self.engine = Switch()
+        self.engine.engine = engine
+        self.progress: Progress | None = None
+        self.plan: Plan | None = None
+        self._fetch = fetch
+        self._leaving = threading.Event()
 
     @property
     def state(self) -> State:
         """Whether questions are answered now."""
         return self.engine.state
 
-    async def start(self) -> None:
-        """Load the model; returns when it answers.
+    @property
+    def ctx_size(self) -> int:
+        """Tokens that one conversation may use."""
+        return self.plan.ctx_size if self.plan else self.settings.ctx_size or USUAL_CONTEXT
+
+    async def start(self, show: Callable[[Progress], None] = lambda _: None) -> None:
+        """Fetch and load the model; returns when it answers. `show` is told how far the download is, from a thread.
 
         Raises:
-            SetupError: it cannot be loaded; the message says why.
+            SetupError: it cannot be had or loaded; the message says why and what to do.
         """
+        if not self.engine.engine:
+            try:
+                self.plan = plan_for(self.settings, self.model, *await self._files(show))
+            except SetupError:
+                self.engine.before = "failed"
+                raise
+            self.engine.engine = LocalEngine(self.plan)
         await self.engine.start()
 
+    async def _files(self, show: Callable[[Progress], None]) -> tuple[Path, Path]:
+        folder = Path(self.settings.models_dir)
+        here = self.model.paths(folder)
+        if not self.model.repo:
+            return here
+        self.engine.before = "downloading"
+
+        def report(progress: Progress) -> None:
+            self.progress = progress
+            show(progress)
+
+        return await asyncio.to_thread(self._fetch, self.model, folder, self.settings.hub, report, self._leaving)
+
     async def close(self) -> None:
-        """Stop the engine; no process is left."""
+        """Stop the download or the engine; no process is left."""
+        self._leaving.set()
         await self.engine.close()
 
     async def picture(self, source: Path | bytes, name: str) -> media.Picture:
@@ -63,27 +140,36 @@ def open_host(settings: Settings) -> Host:
     """The host that `settings` ask for, not started yet.
 
     Raises:
-        SetupError: see `plan_for`.
+        SetupError: there is no such model; the message lists those there are.
     """
-    model, made = plan_for(settings)
-    return Host(settings, model, LocalEngine(made), made.ctx_size)
+    return Host(settings, model_for(settings))
 
 
-def plan_for(settings: Settings) -> tuple[Model, Plan]:
-    """The model that `settings` name and how this machine loads it.
+def model_for(settings: Settings) -> Model:
+    """The model that `settings` name; `auto` is the largest one that this machine's memory holds.
 
     Raises:
-        SetupError: there is no such model, or its files are not there; the message says where they belong.
+        SetupError: there is no such model; the message lists those there are.
     """
-    model = catalogue.find(settings.model)
-    language, projector = _sizes(model, settings)
+    if settings.model == AUTO_WORD:
+        free = psutil.virtual_memory().available
+        return catalogue.largest_fitting(free, settings.ctx_size or USUAL_CONTEXT)
+    return catalogue.resolve(settings.model, settings.quant, settings.mmproj)
+
+
+def plan_for(settings: Settings, model: Model, language: Path, projector: Path) -> Plan:
+    """How this machine loads `model` from its two files.
+
+    Raises:
+        SetupError: a file is not there.
+    """
+    sizes = [_size(file) for file in (language, projector)]
     cell_bytes = int(model.cell_bytes * KV_SCALE[settings.kv_type])
-    free = psutil.virtual_memory().available - language - projector
+    free = psutil.virtual_memory().available - sum(sizes)
     ctx_size, pool = contexts(settings.ctx_size, settings.parallel, cell_bytes, free)
-    files = model.paths(Path(settings.models_dir))
-    return model, Plan(
-        model=str(files[0]),
-        mmproj=str(files[1]),
+    return Plan(
+        model=str(language),
+        mmproj=str(projector),
         ctx_size=ctx_size,
         pool=pool,
         parallel=settings.parallel,
@@ -95,21 +181,16 @@ def plan_for(settings: Settings) -> tuple[Model, Plan]:
         device=settings.device,
         layers=model.layers,
         cell_bytes=cell_bytes,
-        model_bytes=language,
-        mmproj_bytes=projector,
+        model_bytes=sizes[0],
+        mmproj_bytes=sizes[1],
     )
 
 
-def _sizes(model: Model, settings: Settings) -> tuple[int, int]:
-    """Bytes of the model's two files."""
-    for file in model.paths(Path(settings.models_dir)):
-        if not file.is_file():
-            raise SetupError(
-                f"{file} is not there. Put {model.model.name} and {model.mmproj.name} of {model.repo} "
-                f"into {file.parent}, or start with --model demo"
-            )
-    language, projector = (file.stat().st_size for file in model.paths(Path(settings.models_dir)))
-    return language, projector
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError as error:
+        raise SetupError(f"{file}: {error.strerror}") from error
 
 
 def usable_cores() -> int:

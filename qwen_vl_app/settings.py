@@ -40,10 +40,23 @@ class Settings:
     """The program's settings; every field is `--name` and `QWEN_VL_NAME`."""
 
     model: str = _option(
-        "demo",
-        "which model answers: 8b, 4b, 2b or demo",
-        "由哪个模型回答：8b、4b、2b 或 demo",
+        "auto",
+        "which model answers: 8b, 4b, 2b, demo, or auto for the largest that fits",
+        "由哪个模型回答：8b、4b、2b、demo，或 auto（内存放得下的最大模型）",
         "NAME",
+    )
+    quant: str = _option(
+        "",
+        "how its weights are stored: int4 (Q4_K_M), int8 (Q8_0) or fp16 (F16)",
+        "权重的存放方式：int4（Q4_K_M）、int8（Q8_0）或 fp16（F16）",
+        "NAME",
+    )
+    mmproj: str = _option("", "the same for the projector: fp16 or int8", "投影器的存放方式：fp16 或 int8", "NAME")
+    hub: str = _option(
+        "auto",
+        "where to download from: auto, huggingface, hf-mirror, modelscope or an address",
+        "从哪里下载：auto、huggingface、hf-mirror、modelscope 或一个地址",
+        "HUB",
     )
     host: str = _option(
         "127.0.0.1",

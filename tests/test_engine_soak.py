@@ -147,14 +147,14 @@ async def under_fire(
 
     async def shoot() -> None:
         for number in range(KILLS):
-            while engine.state != "ready":  # noqa: ASYNC110
+            while engine.state != "ready":
                 await asyncio.sleep(0.01)
             await asyncio.sleep(0.05 + 0.3 * random.Random(number).random())
             assert engine._worker
             engine._worker.process.kill()
-            while engine.state == "ready":  # noqa: ASYNC110
+            while engine.state == "ready":
                 await asyncio.sleep(0.005)
-        while engine.state != "ready":  # noqa: ASYNC110
+        while engine.state != "ready":
             await asyncio.sleep(0.01)
         over.set()
 

@@ -5,7 +5,8 @@ from typing import Literal, Protocol, TypeAlias
 
 from qwen_vl_app.chat import Delta, Request
 
-State: TypeAlias = Literal["starting", "ready", "restarting", "failed", "closed"]
+# waiting: nothing was asked for yet · downloading: the model's files are on their way
+State: TypeAlias = Literal["waiting", "downloading", "starting", "ready", "restarting", "failed", "closed"]
 
 
 class Engine(Protocol):

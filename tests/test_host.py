@@ -1,0 +1,142 @@
+"""From a name to an answering model: files fetched, fitted to the machine, loaded."""
+
+import asyncio
+import hashlib
+import threading
+from collections.abc import Iterator
+from contextlib import aclosing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from qwen_vl_app import host as host_module
+from qwen_vl_app.catalogue import File, Model, find
+from qwen_vl_app.chat import Message, Text, join
+from qwen_vl_app.engine.fit import USUAL_CONTEXT
+from qwen_vl_app.errors import NotReady, SetupError
+from qwen_vl_app.host import Host, model_for, open_host, plan_for
+from qwen_vl_app.settings import Settings
+from qwen_vl_app.weights import Progress
+from tests.conftest import ROOT
+from tests.fake_engine import FakeEngine
+from tests.fake_hub import COMMIT, FakeHub
+
+HELLO = (Message("user", (Text("hello"),)),)
+
+
+def served_model() -> tuple[Model, dict[str, bytes]]:
+    """A model to download whose files are the demo's."""
+    files = {path.name: path.read_bytes() for path in find("demo").paths(ROOT / "models")}
+    entries = [File(name, len(data), hashlib.sha256(data).hexdigest()) for name, data in files.items()]
+    model = replace(
+        find("demo"),
+        name="tiny",
+        folder="Tiny-GGUF",
+        repo="Org/Tiny-GGUF",
+        revision=COMMIT,
+        model=entries[0],
+        mmproj=entries[1],
+    )
+    return model, files
+
+
+@pytest.fixture
+def hub() -> Iterator[FakeHub]:
+    """A hub that has the demo's files under another name."""
+    with FakeHub(served_model()[1]) as hub:
+        yield hub
+
+
+def settings(tmp_path: Path, hub: str = "auto") -> Settings:
+    return Settings(models_dir=str(tmp_path), hub=hub, ctx_size=2048, port=0)
+
+
+def test_a_first_start_downloads_loads_and_answers(tmp_path: Path, hub: FakeHub) -> None:
+    host = Host(settings(tmp_path, hub.url), served_model()[0])
+    seen: list[Progress] = []
+
+    async def first_start() -> str:
+        states = [host.state]
+        try:
+            with pytest.raises(NotReady):
+                await join(host.engine.stream(host.request(HELLO, "me")))
+            await host.start(seen.append)
+            states.append(host.state)
+            assert states == ["waiting", "ready"]
+            async with aclosing(host.engine.stream(replace(host.request(HELLO, "me"), max_tokens=3))) as deltas:
+                return (await join(deltas)).reason
+        finally:
+            await host.close()
+
+    assert asyncio.run(first_start()) in ("length", "stop")
+    assert seen[-1].state == "ready"
+    assert host.progress == seen[-1]
+    assert host.state == "closed"
+
+
+def test_a_second_start_downloads_nothing(tmp_path: Path, hub: FakeHub) -> None:
+    async def start() -> None:
+        host = Host(settings(tmp_path, hub.url), served_model()[0])
+        await host.start()
+        await host.close()
+
+    asyncio.run(start())
+    asked = len(hub.asked)
+    asyncio.run(start())
+    assert len(hub.asked) == asked
+
+
+def test_closing_stops_a_download(tmp_path: Path, hub: FakeHub) -> None:
+    hub.manners.bytes_per_second = 50_000
+    host = Host(settings(tmp_path, hub.url), served_model()[0])
+
+    async def leave_early() -> None:
+        started = asyncio.create_task(host.start())
+        while not hub.asked:
+            await asyncio.sleep(0.02)
+        assert host.state == "downloading"
+        await host.close()
+        with pytest.raises(SetupError):
+            await started
+
+    asyncio.run(leave_early())
+
+
+def test_files_that_are_not_there_are_named(tmp_path: Path) -> None:
+    host = Host(settings(tmp_path), find("demo"))
+    with pytest.raises(SetupError, match=r"model\.gguf"):
+        asyncio.run(host.start())
+    assert host.state == "failed"
+
+
+def test_auto_takes_the_largest_model_that_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    for gigabytes, name in ((64, "8b"), (6, "4b"), (3, "2b"), (1, "2b")):
+        memory = type("Memory", (), {"available": gigabytes << 30})
+        monkeypatch.setattr(host_module.psutil, "virtual_memory", lambda memory=memory: memory)
+        assert model_for(Settings()).name == name
+
+
+def test_an_unknown_model_is_refused() -> None:
+    with pytest.raises(SetupError, match="no model '70b'"):
+        open_host(Settings(model="70b"))
+
+
+def test_the_plan_follows_the_settings(tmp_path: Path) -> None:
+    files = find("demo").paths(ROOT / "models")
+    plan = plan_for(Settings(ctx_size=2048, parallel=2, gpu_layers=3, kv_type="q8_0"), find("demo"), *files)
+    assert (plan.ctx_size, plan.pool, plan.parallel, plan.gpu_layers, plan.kv_type) == (2048, 4096, 2, 3, "q8_0")
+    assert plan.model_bytes == files[0].stat().st_size
+
+
+def test_a_picture_leaves_half_of_a_small_context_for_words(loop: object) -> None:
+    host = Host(Settings(ctx_size=512), replace(find("8b")), FakeEngine())
+    picture = asyncio.run(host.picture((ROOT / "qwen_vl_app/ui/icon.png").read_bytes(), "icon"))
+    assert picture.image.width * picture.image.height // 1024 <= 256
+    assert Host(Settings(), find("8b"), FakeEngine()).ctx_size == USUAL_CONTEXT
+
+
+def test_no_thread_is_left(tmp_path: Path) -> None:
+    before = threading.active_count()
+    test_files_that_are_not_there_are_named(tmp_path)
+    assert threading.active_count() <= before + 1
