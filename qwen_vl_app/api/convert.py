@@ -73,8 +73,8 @@ def _check_pictures(messages: list[ChatMessage], host: Host) -> None:
             raise InvalidField(field=f"messages[{i}].content", why="can have pictures in user messages only")
         count += len(pictures)
     needed = count * host.model.budget.min_tokens
-    if needed > host.settings.ctx_size:
-        raise ContextOverflow(needed=needed, limit=host.settings.ctx_size)
+    if needed > host.ctx_size:
+        raise ContextOverflow(needed=needed, limit=host.ctx_size)
 
 
 async def _message(message: ChatMessage, number: int, host: Host) -> Message:

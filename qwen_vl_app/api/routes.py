@@ -72,7 +72,7 @@ def router(host: Host) -> APIRouter:
     """`/v1/chat/completions` and `/v1/models`, answered by the model of `host`."""
     access = Access(host.settings.api_key)
     routes = APIRouter(prefix="/v1", route_class=Edge, dependencies=[Depends(access.check)], responses=REFUSALS)
-    card = model_card(host)
+    since = int(time.time())
 
     @routes.post(
         "/chat/completions", response_model=Completion, responses={200: STREAM}, openapi_extra={"requestBody": BODY}
@@ -82,15 +82,15 @@ def router(host: Host) -> APIRouter:
         return await answer(host, request, access.owner(request))
 
     @routes.get("/models", response_model=ModelList)
-    def models() -> dict[str, object]:
+    def models() -> ModelList:
         """The models that answer."""
-        return {"object": "list", "data": [card]}
+        return ModelList(object="list", data=[model_card(host, since)])
 
     @routes.get("/models/{name}", response_model=ModelCard)
     def model(name: str) -> ModelCard:
         """One model."""
         check_model(host, name)
-        return card
+        return model_card(host, since)
 
     @routes.api_route("/{rest:path}", methods=EVERY_METHOD, include_in_schema=False)
     def elsewhere(rest: str, request: Request) -> None:
@@ -101,15 +101,15 @@ def router(host: Host) -> APIRouter:
     return routes
 
 
-def model_card(host: Host) -> ModelCard:
-    """What `/v1/models` says about the model of `host`."""
+def model_card(host: Host, created: int) -> ModelCard:
+    """What `/v1/models` says about the model of `host`; `created` in seconds since 1970."""
     return ModelCard(
         id=host.model.name,
         object="model",
-        created=int(time.time()),
+        created=created,
         owned_by="local",
         title=host.model.title,
-        max_model_len=host.settings.ctx_size,
+        max_model_len=host.ctx_size,
     )
 
 
