@@ -389,3 +389,10 @@ def test_signal_handlers_are_put_back() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(1)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_the_installer_needs_no_package() -> None:
+    """It runs before anything is installed: the standard library must do."""
+    code = f"import sys; sys.path.insert(0, {str(start.ROOT)!r}); import qwen_vl_app.install.start"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -6,7 +6,8 @@ import socket
 from collections.abc import Mapping, Sequence
 
 from qwen_vl_app import settings
-from qwen_vl_app.install.texts import Language, text
+from qwen_vl_app.errors import Language
+from qwen_vl_app.install.texts import text
 
 EVERYWHERE = "0.0.0.0"
 HOST_VARIABLE = settings.PREFIX + "HOST"

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from qwen_vl_app.errors import SetupError
+from qwen_vl_app.errors import Language, SetupError
 from qwen_vl_app.install import requirements, stamp
 from qwen_vl_app.install.failures import explain
 from qwen_vl_app.install.machine import build_jobs, venv_command
 from qwen_vl_app.install.runner import Outcome, Runner
-from qwen_vl_app.install.texts import Language, text
+from qwen_vl_app.install.texts import text
 
 STALL_SECONDS = 600.0
 

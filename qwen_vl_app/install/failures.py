@@ -3,10 +3,10 @@
 import re
 from pathlib import Path
 
-from qwen_vl_app.errors import SetupError
+from qwen_vl_app.errors import Language, SetupError
 from qwen_vl_app.install.machine import ENVIRONMENT_BYTES, GB, SCRATCH_BYTES
 from qwen_vl_app.install.runner import Outcome
-from qwen_vl_app.install.texts import Language, text
+from qwen_vl_app.install.texts import text
 
 # First match wins: what ends a build comes before what pip merely warned of on its way there.
 CAUSES = (

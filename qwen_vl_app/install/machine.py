@@ -10,8 +10,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from qwen_vl_app.errors import SetupError
-from qwen_vl_app.install.texts import Language, text
+from qwen_vl_app.errors import Language, SetupError
+from qwen_vl_app.install.texts import text
 
 GB = 1024**3
 ENVIRONMENT_BYTES = 1.5 * GB  # .venv with the packages, beside the wheels while they are unpacked

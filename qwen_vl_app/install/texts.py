@@ -1,9 +1,8 @@
 """Every line that the installation says to people, in English and Chinese."""
 
 from collections.abc import Mapping
-from typing import Literal
 
-Language = Literal["en", "zh"]
+from qwen_vl_app.errors import Language
 
 TEXTS: Mapping[str, tuple[str, str]] = {
     "installing": (
