@@ -86,9 +86,7 @@ QUANT_NAMES = {
 Row = tuple[str, int, str]  # quantisation, bytes (0: not known), sha256 ("": not known)
 
 
-def _official(
-    size: str, revision: str, layers: int, weights: tuple[Row, ...], projectors: tuple[Row, ...]
-) -> Model:
+def _official(size: str, revision: str, layers: int, weights: tuple[Row, ...], projectors: tuple[Row, ...]) -> Model:
     title = f"Qwen3-VL-{size}-Instruct"
     files = tuple(File(f"Qwen3VL-{size}-Instruct-{row[0]}.gguf", row[1], row[2], row[0]) for row in weights)
     mmprojs = tuple(File(f"mmproj-Qwen3VL-{size}-Instruct-{row[0]}.gguf", row[1], row[2], row[0]) for row in projectors)
@@ -221,10 +219,14 @@ def need_bytes(model: Model, ctx_size: int) -> int:
     return model.size + ctx_size * model.cell_bytes + WORKING_BYTES
 
 
-def largest_fitting(free_bytes: int, ctx_size: int) -> Model:
-    """The largest official model that `free_bytes` of memory hold; the smallest one where none does."""
-    official = [model for model in MODELS.values() if model.repo]
-    fitting = (model for model in official if need_bytes(model, ctx_size) <= free_bytes)
+def largest_fitting(free_bytes: int, ctx_size: int, quant: str = "", mmproj: str = "") -> Model:
+    """The largest official model that `free_bytes` of memory hold, in those quantisations; else the smallest one.
+
+    Raises:
+        SetupError: there is no such quantisation.
+    """
+    official = [resolve(model.name, quant, mmproj) for model in MODELS.values() if model.repo]
+    fitting = (model for model in official if model.size and need_bytes(model, ctx_size) <= free_bytes)
     return next(fitting, official[-1])
 
 

@@ -237,3 +237,7 @@ class PicturesPaused(Unavailable):
 
 class SetupError(Exception):
     """The program cannot start; the message is one line for the person at the terminal, with what to do."""
+
+    def text(self, language: Language) -> str:
+        """The message in `language`, where it has both."""
+        return str(self)

@@ -29,9 +29,11 @@ def _option(
     high: int | None = None,
     auto: int | None = None,
     choices: tuple[str, ...] = (),
+    also: str = "",
 ) -> Any:
-    """A setting; `auto` is the number that the word `auto` stands for."""
+    """A setting; `auto` is the number that the word `auto` stands for, `also` a second environment variable."""
     meta = {"en": en, "zh": zh, "metavar": metavar, "low": low, "high": high, "auto": auto, "choices": choices}
+    meta["also"] = also
     return field(default=default, metadata=meta)
 
 
@@ -41,9 +43,12 @@ class Settings:
 
     model: str = _option(
         "auto",
-        "which model answers: 8b, 4b, 2b, demo, or auto for the largest that fits",
-        "由哪个模型回答：8b、4b、2b、demo，或 auto（内存放得下的最大模型）",
+        "which model answers: 8b, 4b, 2b, demo, auto for the largest that fits, a .gguf file (also as MODEL_PATH), "
+        "or a repository OWNER/NAME:QUANT",
+        "由哪个模型回答：8b、4b、2b、demo、auto（内存放得下的最大模型）、.gguf 文件（也可用 MODEL_PATH），"
+        "或仓库 OWNER/NAME:QUANT",
         "NAME",
+        also="MODEL_PATH",  # what the blog posts set
     )
     quant: str = _option(
         "",
@@ -198,8 +203,11 @@ def load(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
         given = getattr(arguments, option.name, None)
         if given is not None:
             values[option.name] = _parse(option, given, flag(option))
-        elif environ.get(variable(option)):
-            values[option.name] = _parse(option, environ[variable(option)], variable(option))
+            continue
+        for name in (variable(option), option.metadata["also"]):
+            if environ.get(name):
+                values[option.name] = _parse(option, environ[name], name)
+                break
     return Settings(**values)
 
 

@@ -69,6 +69,11 @@ def test_the_largest_model_that_memory_holds_is_taken(free: int, name: str) -> N
     assert largest_fitting(free << 30, 8192).name == name
 
 
+def test_a_quantisation_is_counted_when_the_largest_model_is_taken() -> None:
+    assert largest_fitting(9 << 30, 8192, "int8").name == "4b"
+    assert largest_fitting(64 << 30, 8192, "fp16").model.quant == "F16"
+
+
 def test_models_known_by_their_metadata_only_are_greedy_unless_they_say_instruct() -> None:
     assert described("qwen3vl", "Qwen3 VL 8B Instruct")[1] == find("8b").sampling
     assert described("qwen3vl", "Qwen3 VL 8B Thinking")[1].temperature == 0

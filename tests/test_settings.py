@@ -11,6 +11,13 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_default() -> None:
     assert settings.parse(["--ctx-size", "auto", "--gpu-layers", "35"], environ).ctx_size == 0
 
 
+def test_model_path_is_the_model_unless_one_is_named() -> None:
+    environ = {"MODEL_PATH": "./models/x.gguf"}
+    assert settings.parse([], environ).model == "./models/x.gguf"
+    assert settings.parse([], environ | {"QWEN_VL_MODEL": "4b"}).model == "4b"
+    assert settings.parse(["--model", "8b"], environ).model == "8b"
+
+
 def test_every_setting_is_a_flag_and_a_variable() -> None:
     for option in settings.options():
         value = "5" if isinstance(option.default, int) else "x"

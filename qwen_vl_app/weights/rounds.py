@@ -54,6 +54,8 @@ class Rounds:
                     known, offers = settle(file, offers)
                     settled(file, known)
                     file, etag = known, offers[0].facts.etag
+                    if not file.sha256 and not etag:
+                        journal.discard()  # nothing tells whether the bytes of an earlier start are of this file
                     transfer = Transfer(journal, file, etag, self._limits, self._meter.at)
                     await stack.enter_async_context(transfer)
                     self._meter.at(transfer.pieces.here)
