@@ -27,13 +27,20 @@ class Ended(Exception):
     """Stands for the end of the process."""
 
 
+class Heard(io.BytesIO):
+    """Keeps what was written when it is closed."""
+
+    def close(self) -> None:
+        pass
+
+
 @pytest.fixture
 def talk(monkeypatch: pytest.MonkeyPatch) -> Any:
     def end(code: int) -> None:
         raise Ended(code)
 
     def converse(said: bytes) -> bytes:
-        heard = io.BytesIO()
+        heard = Heard()
         monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(said)))
         monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=heard))
         with pytest.raises(Ended, match="0"):

@@ -30,8 +30,16 @@ OPERATE = (
 
 @pytest.fixture(autouse=True)
 def fresh() -> Iterator[None]:
-    sandbox.nursery.close()
+    quiet()
     yield
+    quiet()
+
+
+def quiet() -> None:
+    """Wait until nothing is under way, and leave no child ready."""
+    for thread in threading.enumerate():
+        if thread.name == sandbox.GUARD:
+            thread.join()
     sandbox.nursery.close()
 
 
@@ -211,6 +219,8 @@ def test_many_pictures_leave_nothing_behind() -> None:
         await asyncio.gather(*(opened() for _ in range(count)))
 
     asyncio.run(several(4))
+    quiet()
     files, threads = open_files(), threading.active_count()
     asyncio.run(several(12))
+    quiet()
     assert open_files() <= files + 1 and threading.active_count() <= threads + 1

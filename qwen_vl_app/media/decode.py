@@ -38,6 +38,11 @@ class TooLarge(Exception):
         self.limit = limit // MEGA
 
 
+def warm() -> None:
+    """Load what most pictures need, before there is one."""
+    Image.preinit()
+
+
 def open_header(file: IO[bytes], kind: Kind) -> ImageFile.ImageFile:
     """The picture in `file`, nothing of it decoded yet.
 

@@ -7,6 +7,7 @@ the memory in use four times a second instead; everywhere the header's limits on
 
 import asyncio
 import atexit
+import fcntl
 import json
 import os
 import signal
@@ -26,6 +27,8 @@ WALL = 10.0  # seconds (reliability.md, fault 13)
 MEMORY_IS_WATCHED = sys.platform == "darwin"
 MEMORY = 2 * 1024**3  # bytes in use, where it is watched
 LOOK = 0.25  # seconds between two looks at the memory
+GUARD = "picture guard"  # name of the threads
+PIPE = 1024**2  # bytes; the usual 64 KiB make two busy processes wait for each other dozens of times a picture
 HEADER = 4096  # bytes, more than any reply's first line
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -105,21 +108,16 @@ def _header(line: bytes, name: str) -> dict[str, Any]:
 
 
 def _converse(children: list[Process], request: bytes, payload: bytes, most: int) -> tuple[bytes, int]:
-    """Give a child all, take at most `most` bytes; also its exit status."""
+    """Give a child all, take at most `most` bytes; its exit status too where it said nothing."""
     child = nursery.take()
     children.append(child)
     done = Event()
-    guard = Thread(target=_guard, args=(child, done), daemon=True)
-    guard.start()
+    Thread(target=_guard, args=(child, done), name=GUARD, daemon=True).start()
     try:
         reply = _exchange(child, request, payload, most)
-        code = child.wait() if len(reply) <= most else 0
+        return reply, 0 if b"\n" in reply or len(reply) == most else child.wait()
     finally:
         done.set()
-        guard.join()
-        _end(child)
-        nursery.prepare()
-    return reply[:most], code
 
 
 def _exchange(child: Process, request: bytes, payload: bytes, most: int) -> bytes:
@@ -127,16 +125,21 @@ def _exchange(child: Process, request: bytes, payload: bytes, most: int) -> byte
     with suppress(OSError), child.stdin as requests:  # it may end before it has read all; what it said still counts
         requests.write(request)
         requests.write(payload)
-    return child.stdout.read(most + 1)
+    return child.stdout.read(most)
 
 
 def _guard(child: Process, done: Event) -> None:
-    """Kill the child when it is not done in time, or takes too much where its memory is watched."""
+    """End the child when it is done and prepare the next, while the picture is on its way already.
+
+    It ends it before when it is not done in time, or when its watched memory grows too large.
+    """
     deadline = time.monotonic() + WALL
     while not done.wait(LOOK if MEMORY_IS_WATCHED else WALL):
         if time.monotonic() >= deadline or (MEMORY_IS_WATCHED and resident(child.pid) > MEMORY):
             child.kill()
-            return
+            done.wait()
+    _end(child)
+    nursery.prepare()
 
 
 def resident(pid: int) -> int:
@@ -155,7 +158,7 @@ def _end(child: Process) -> None:
 
 
 def _start() -> Process:
-    return subprocess.Popen(
+    child = subprocess.Popen(
         [sys.executable, "-I", "-c", _BOOT, str(_ROOT)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -163,3 +166,8 @@ def _start() -> Process:
         env={name: os.environ[name] for name in _KEPT if name in os.environ} | {"MALLOC_ARENA_MAX": "1"},
         start_new_session=True,
     )
+    for pipe in (child.stdin, child.stdout):
+        if pipe is not None and sys.platform == "linux":
+            with suppress(OSError):  # beyond what one person may have; the usual size does too
+                fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE)
+    return child
