@@ -49,7 +49,7 @@ class Batch:
 
 
 def fit(size: tuple[int, int], low: int = MIN_TOKENS, high: int = MAX_TOKENS) -> Grid:
-    """Return the grid of tokens that a picture of this size is resized to, aspect kept as well as whole tokens allow."""
+    """Return the grid of tokens that a picture of this size is resized to, its aspect nearly kept."""
     w, h = size
     scale = 1.0
     if w * h > high * CELL**2:

@@ -12,14 +12,37 @@ from .prompts import PROMPTS
 from .world import COLOURS, PLACES, SHAPES, Scene
 
 SHAPE_MIX = {
-    "describe": 5, "detail": 3, "count": 1, "count_of": 1.5, "colour_at": 1.5, "shape_at": 2, "size_at": 1.5, "has": 1.5,
-    "where": 1, "boxes": 2, "boxes_of": 1.5, "points": 1, "points_of": 1, "read": 0.3, "spot": 0.2, "pairs": 0.2,
-    "keywords": 1, "summary": 1,
-}  # fmt: skip
+    "describe": 5,
+    "detail": 3,
+    "count": 1,
+    "count_of": 1.5,
+    "colour_at": 1.5,
+    "shape_at": 2,
+    "size_at": 1.5,
+    "has": 1.5,
+    "where": 1,
+    "boxes": 2,
+    "boxes_of": 1.5,
+    "points": 1,
+    "points_of": 1,
+    "read": 0.3,
+    "spot": 0.2,
+    "pairs": 0.2,
+    "keywords": 1,
+    "summary": 1,
+}
 TEXT_MIX = {
-    "describe": 2, "detail": 1, "count": 0.3, "has": 0.3, "boxes": 0.3, "points": 0.1, "read": 4, "spot": 3,
-    "keywords": 1, "summary": 1,
-}  # fmt: skip
+    "describe": 2,
+    "detail": 1,
+    "count": 0.3,
+    "has": 0.3,
+    "boxes": 0.3,
+    "points": 0.1,
+    "read": 4,
+    "spot": 3,
+    "keywords": 1,
+    "summary": 1,
+}
 CARD_MIX = {**TEXT_MIX, "pairs": 5, "describe": 1, "read": 2}
 PAIR_MIX = {"compare": 2, "more": 1}
 MIXES: dict[str, dict[str, float]] = {"shapes": SHAPE_MIX, "words": TEXT_MIX, "card": CARD_MIX}

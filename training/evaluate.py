@@ -57,7 +57,7 @@ def cases(n: int, first: int, tasks: set[str]) -> list[Case]:
                 out.append((task, [scene], turns))
                 if used == "shapes" and i % 3 == 0:
                     earlier = conversation.questions(rng, scene, 1 + i % 2, conversation.SHAPE_MIX)
-                    out.append(("later turn", [scene], earlier + [conversation.question(rng, scene, task, lang)]))
+                    out.append(("later turn", [scene], [*earlier, conversation.question(rng, scene, task, lang)]))
     for task in conversation.PAIR_MIX:
         for lang in LANGS:
             for i in range(n):

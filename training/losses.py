@@ -131,4 +131,6 @@ def _answers(
     for key, bad in zip(batch.asked, failed.tolist(), strict=True):
         good, n = right.get(key, (0, 0))
         right[key] = (good + (not bad), n + 1)
-    return F.cross_entropy(logits, target), dense, right
+    weight = segment.bincount(minlength=len(batch.asked)).float()[segment].rsqrt()  # short answers count for more
+    loss = (F.cross_entropy(logits, target, reduction="none") * weight).sum() / weight.sum()
+    return loss, dense, right

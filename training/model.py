@@ -1,4 +1,4 @@
-"""Qwen3-VL's mathematics, small and batched: parameter names are those of transformers' Qwen3VLForConditionalGeneration.
+"""Qwen3-VL's mathematics, small and batched; parameters are named as in transformers' Qwen3VLForConditionalGeneration.
 
 transformers runs its vision tower picture by picture; here all pictures of one grid go through it at once, in bfloat16.
 """

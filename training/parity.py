@@ -1,7 +1,7 @@
 """Greedy answers of transformers' Qwen3VLForConditionalGeneration beside those of the app's engine, on F16 weights.
 
-`python -m training.parity --weights FILE --model F16_FOLDER` asks both and prints how many answers are equal; a case that
-differs counts as a tie if transformers' two best logits are within 0.02 where the answers part.
+`python -m training.parity --weights FILE --model F16_FOLDER` asks both and prints how many answers are equal; a case
+that differs counts as a tie if transformers' two best logits are within 0.02 where the answers part.
 """
 
 from __future__ import annotations
@@ -52,22 +52,39 @@ def reference(weights: dict[str, torch.Tensor], s: Shape = SHAPE) -> Qwen3VLForC
     ids = {name: tokenizer.special(name) for name in tokenizer.SPECIALS}
     config = Qwen3VLConfig(
         text_config={
-            "vocab_size": s.vocab, "hidden_size": s.width, "intermediate_size": s.ff, "num_hidden_layers": s.layers,
-            "num_attention_heads": s.heads, "num_key_value_heads": s.kv_heads, "head_dim": s.head,
-            "rms_norm_eps": 1e-6, "max_position_embeddings": s.context, "bos_token_id": ids["<|endoftext|>"],
-            "eos_token_id": ids["<|im_end|>"], "pad_token_id": ids["<|endoftext|>"],
+            "vocab_size": s.vocab,
+            "hidden_size": s.width,
+            "intermediate_size": s.ff,
+            "num_hidden_layers": s.layers,
+            "num_attention_heads": s.heads,
+            "num_key_value_heads": s.kv_heads,
+            "head_dim": s.head,
+            "rms_norm_eps": 1e-6,
+            "max_position_embeddings": s.context,
+            "bos_token_id": ids["<|endoftext|>"],
+            "eos_token_id": ids["<|im_end|>"],
+            "pad_token_id": ids["<|endoftext|>"],
             "rope_parameters": {
-                "rope_type": "default", "rope_theta": s.theta, "mrope_section": list(s.sections), "mrope_interleaved": True,
+                "rope_type": "default",
+                "rope_theta": s.theta,
+                "mrope_section": list(s.sections),
+                "mrope_interleaved": True,
             },
         },
         vision_config={
-            "depth": s.v_layers, "hidden_size": s.v_width, "intermediate_size": s.v_ff, "num_heads": s.v_heads,
-            "out_hidden_size": s.width, "num_position_embeddings": s.v_grid**2,
+            "depth": s.v_layers,
+            "hidden_size": s.v_width,
+            "intermediate_size": s.v_ff,
+            "num_heads": s.v_heads,
+            "out_hidden_size": s.width,
+            "num_position_embeddings": s.v_grid**2,
             "deepstack_visual_indexes": list(s.deepstack),
         },
-        image_token_id=ids["<|image_pad|>"], video_token_id=ids["<|video_pad|>"],
-        vision_start_token_id=ids["<|vision_start|>"], vision_end_token_id=ids["<|vision_end|>"],
-    )  # fmt: skip
+        image_token_id=ids["<|image_pad|>"],
+        video_token_id=ids["<|video_pad|>"],
+        vision_start_token_id=ids["<|vision_start|>"],
+        vision_end_token_id=ids["<|vision_end|>"],
+    )
     model = Qwen3VLForConditionalGeneration(config).eval().float()
     matrices = {k: v.half().float() if v.dim() > 1 and "pos_embed" not in k else v for k, v in weights.items()}
     model.load_state_dict(matrices)

@@ -1,4 +1,4 @@
-"""What a throw-away linear head should say about every picture token: dense supervision that makes vision click early."""
+"""What throw-away linear heads should say about every picture token: dense supervision makes vision click early."""
 
 from __future__ import annotations
 
@@ -11,13 +11,22 @@ from .world import BACKGROUNDS, COLOURS, SHAPES, Scene
 
 KINDS = ("shapes", "words", "card")
 CELL: tuple[tuple[str, int, float], ...] = (  # per picture token: name, classes, weight
-    ("kind", 3, 0.2), ("background", 4, 0.3), ("number", 4, 0.3), ("shape", 7, 1.5), ("colour", 8, 1.0), ("size", 2, 0.5),
-    ("place", 9, 0.5), ("rank", 4, 0.5), *((f"{a}{b}", n, w) for a in ("x0", "y0", "x1", "y1") for b, n, w in
-    (("tens", 11, 0.3), ("ones", 10, 0.3))),
-)  # fmt: skip
+    ("kind", 3, 0.2),
+    ("background", 4, 0.3),
+    ("number", 4, 0.3),
+    ("shape", 7, 1.5),
+    ("colour", 8, 1.0),
+    ("size", 2, 0.5),
+    ("place", 9, 0.5),
+    ("rank", 4, 0.5),
+    *((f"{a}{b}", n, w) for a in ("x0", "y0", "x1", "y1") for b, n, w in (("tens", 11, 0.3), ("ones", 10, 0.3))),
+)
 PATCH: tuple[tuple[str, int, float], ...] = (  # per 16x16 px patch, four a token
-    ("char", len(lettering.CHARS) + 1, 2.0), ("index", 9, 0.5), ("line", 4, 0.5), ("part", 4, 0.3),
-)  # fmt: skip
+    ("char", len(lettering.CHARS) + 1, 2.0),
+    ("index", 9, 0.5),
+    ("line", 4, 0.5),
+    ("part", 4, 0.3),
+)
 IGNORE = -1
 Targets = NDArray[np.int64]
 

@@ -13,16 +13,39 @@ from . import answers, conversation, lettering, world
 from .prompts import PROMPTS, SYSTEMS
 
 SPECIALS = (
-    "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>",
-)  # fmt: skip
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+)
 SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 VOCAB = 1024
 UNIT = "\x1f"  # separates the units that merges may not cross
-EXTRA = (
-    ["user", "assistant", "system", "图中写着", "第一张", "第二张", "图有", "文字", "“", "”", "；", "：", "、", "和", "一样多", "The", "Picture", "_content", "bbox", "point", "_2", "？", "！"]
-    + [" says", " picture", " has", " text", " number", " first", " second"]
+EXTRA = (  # the template's words and what texts and pairs of pictures need
+    *(
+        "user",
+        "assistant",
+        "system",
+        "图中写着",
+        "第一张",
+        "第二张",
+        "图有",
+        "文字",
+        "“",
+        "”",
+        "；",
+        "：",
+        "、",
+        "和",
+        "一样多",
+    ),
+    *("The", "Picture", "_content", "bbox", "point", "_2", "？", "！", " says", " picture", " has", " text", " number"),
+    *(" first", " second"),
 )
 FILE = Path(__file__).with_name("tokenizer.json")
 

@@ -37,8 +37,8 @@ class Stage:
 
 PLAN: tuple[Stage, ...] = (
     Stage(400, batches.Mix(pictures=32, grids=2, shapes=0.7, talk=False), 1.0),
-    Stage(1300, batches.Mix(pictures=32, grids=2, shapes=0.8, questions=(2, 4), easy=True), 0.5),
-    Stage(10**9, batches.Mix(pictures=32, grids=2, shapes=0.6, questions=(2, 5)), 0.3),
+    Stage(950, batches.Mix(pictures=32, grids=2, shapes=0.8, questions=(3, 5), easy=True), 0.4),
+    Stage(10**9, batches.Mix(pictures=32, grids=2, shapes=0.65, questions=(3, 6)), 0.4),
 )
 
 
@@ -133,7 +133,7 @@ def _train(rank: int, args: argparse.Namespace) -> None:
         (loss + stage.dense * dense).backward()
         worked = time.monotonic()
         scale = rate(minutes, args.minutes, args.down) * min(1.0, (step + 1) / 50)
-        norm = optimiser.step(args.muon * scale, args.adam * scale, min(0.998, 1 - 1 / (step + 2)), 0.01)
+        norm = optimiser.step(args.muon * scale, args.adam * scale, min(0.998, 1 - 10 / (step + 20)), 0.01)
         step += 1
         log.add(right, loss=loss.item(), dense=dense.item(), norm=norm, **heads)
         log.add({}, making=made - at, working=worked - made, stepping=time.monotonic() - worked)
