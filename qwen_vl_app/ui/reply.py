@@ -55,14 +55,18 @@ def _written(reply: Reply, token: Token, now: float) -> Reply:
 async def follow(
     deltas: AsyncIterator[Delta], started: float, clock: Callable[[], float] = time.monotonic
 ) -> AsyncGenerator[Reply, None]:
-    """The growing answer, at most once per `PACE` and always at a change of stage and at the end."""
-    reply, shown, stage = Reply(), 0.0, ""
-    async for delta in deltas:
-        now = clock()
-        reply = advance(reply, delta, now - started)
-        if reply.finished or reply.progress.stage != stage or now - shown >= PACE:
-            shown, stage = now, reply.progress.stage
-            yield reply
+    """The growing answer: at most once per `PACE`, always at a change of stage, at the end, and before an error."""
+    reply, shown, stage = Reply(), 0.0, None
+    try:
+        async for delta in deltas:
+            now = clock()
+            reply = advance(reply, delta, now - started)
+            if reply.finished or reply.progress != stage or now - shown >= PACE:
+                shown, stage = now, reply.progress
+                yield reply
+    except Exception:
+        yield reply
+        raise
 
 
 def progress_text(progress: Progress, language: Language) -> str:
