@@ -90,6 +90,16 @@ def make_app(folder: Path) -> Path:
     return folder
 
 
+def test_the_image_copies_what_the_install_step_needs(tmp_path: Path) -> None:
+    """No Docker engine here: at least its first COPY lines are the files that these tests install from."""
+    before_install = (ROOT / "Dockerfile").read_text().split("--install-only")[0]
+    words = [word for line in before_install.splitlines() if line.startswith("COPY") for word in line.split()[2:-1]]
+    copied = {ROOT / word for word in words} | {file for word in words for file in (ROOT / word).rglob("*.*")}
+    needed = {path.relative_to(tmp_path / "app") for path in make_app(tmp_path / "app").rglob("*.*")}
+    assert all((ROOT / word).exists() for word in words)
+    assert needed <= {file.relative_to(ROOT) for file in copied}
+
+
 def require(app: Path, requirement: str) -> None:
     pyproject = app / "pyproject.toml"
     pyproject.write_text(pyproject.read_text().replace("tiny>=1", requirement))
