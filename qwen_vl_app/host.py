@@ -15,10 +15,10 @@ from qwen_vl_app import catalogue, media, weights
 from qwen_vl_app.catalogue import Model
 from qwen_vl_app.chat import Delta, Message, Request
 from qwen_vl_app.engine import Engine, State
-from qwen_vl_app.engine.fit import IDLE_PER_SLOT, KV_SCALE, USUAL_CONTEXT, contexts
+from qwen_vl_app.engine.fit import IDLE_PER_SLOT, KV_SCALE, USUAL_CONTEXT, contexts, summary
 from qwen_vl_app.engine.local import LocalEngine
 from qwen_vl_app.engine.plan import Plan
-from qwen_vl_app.errors import NotReady, SetupError
+from qwen_vl_app.errors import Language, NotReady, SetupError
 from qwen_vl_app.settings import AUTO_WORD, Settings
 from qwen_vl_app.weights import Progress
 
@@ -87,6 +87,24 @@ class Host:
     def ctx_size(self) -> int:
         """Tokens that one conversation may use."""
         return self.plan.ctx_size if self.plan else self.settings.ctx_size or USUAL_CONTEXT
+
+    def summary(self, language: Language) -> str:
+        """Where and how the model runs, in one line; empty until it is loaded."""
+        engine = self.engine.engine
+        if not isinstance(engine, LocalEngine) or engine.state != "ready":
+            return ""
+        slow = "" if engine.device else self._faster(engine.fitted.model_bytes, language)
+        return summary(engine.fitted, engine.device, language) + slow
+
+    def _faster(self, model_bytes: int, language: Language) -> str:
+        """What would be faster without a GPU: decoding reads all weights per token, so it goes by their size."""
+        small = catalogue.find("2b")
+        times = model_bytes / small.model.size
+        if times < 1.5:
+            return ""
+        if language == "zh":
+            return f"。没有 GPU：每秒只有几个 token；--model {small.name} 大约快 {times:.0f} 倍"
+        return f". No GPU: expect a few tokens per second; --model {small.name} is about {times:.0f} times as fast"
 
     async def start(self, show: Callable[[Progress], None] = lambda _: None) -> None:
         """Fetch and load the model; returns when it answers. `show` is told how far the download is, from a thread.

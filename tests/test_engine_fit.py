@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from qwen_vl_app.engine.fit import GIB, contexts, ladder, needed_bytes, on_device
+from qwen_vl_app.engine.fit import GIB, contexts, ladder, needed_bytes, on_device, summary
 from qwen_vl_app.engine.plan import AUTO, Device, Plan
 
 CELL = 144 << 10  # bytes, 8B
@@ -81,3 +81,13 @@ def test_the_ladder_goes_down_step_by_step_and_begins_as_asked() -> None:
 def test_without_a_gpu_the_ladder_has_no_gpu_steps() -> None:
     names = [name for name, _ in ladder(Plan("m", "p", ctx_size=2048, pool=2048, gpu_layers=0))]
     assert names == ["", "extra_buffers"]
+
+
+def test_the_plan_is_told_in_one_line_in_both_languages() -> None:
+    device = gpu(8)
+    fitted = on_device(PLAN, device)
+    assert summary(fitted, device, "en").startswith("GPU: 32 of 36 layers on the GPU, 8192 tokens each for 1 ")
+    assert "36 层中的 32 层在 GPU 上" in summary(fitted, device, "zh")
+    alone = on_device(PLAN, None)
+    assert "On the processor (0 threads), 8192 tokens each for 4 conversations" in summary(alone, None, "en")
+    assert "在处理器上运行" in summary(alone, None, "zh")

@@ -64,6 +64,7 @@ def test_a_first_start_downloads_loads_and_answers(tmp_path: Path, hub: FakeHub)
             await host.start(seen.append)
             states.append(host.state)
             assert states == ["waiting", "ready"]
+            assert "2048 tokens each" in host.summary("en")
             async with aclosing(host.engine.stream(replace(host.request(HELLO, "me"), max_tokens=3))) as deltas:
                 return (await join(deltas)).reason
         finally:

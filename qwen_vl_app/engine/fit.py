@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from qwen_vl_app.engine.plan import AUTO, Device, Plan
+from qwen_vl_app.errors import Language
 
 GIB = 1 << 30
 KV_SHARE = 0.5  # of the memory that the weights leave; the rest is for compute buffers, the page, other programs
@@ -46,6 +47,31 @@ def on_device(plan: Plan, device: Device | None) -> Plan:
 def needed_bytes(plan: Plan) -> int:
     """Memory that `plan` takes altogether: weights, KV cells, compute buffers."""
     return plan.model_bytes + plan.mmproj_bytes + plan.pool * plan.cell_bytes + VISION_COMPUTE + TEXT_COMPUTE
+
+
+def summary(plan: Plan, device: Device | None, language: Language) -> str:
+    """The plan in one line for people: where the layers are, how long and how many conversations, the memory."""
+    memory = f"{needed_bytes(plan) / 1e9:.1f}"
+    talks = max(1, plan.pool // plan.ctx_size)
+    if device and plan.gpu_layers:
+        layers, total = min(plan.gpu_layers, plan.layers), f"{device.total / 1e9:.0f}"
+        if language == "zh":
+            return (
+                f"{device.name}：{plan.layers} 层中的 {layers} 层在 GPU 上，{talks} 个对话各 {plan.ctx_size} 个 token，"
+                f"约占 {memory} / {total} GB"
+            )
+        return (
+            f"{device.name}: {layers} of {plan.layers} layers on the GPU, {plan.ctx_size} tokens each for {talks} "
+            f"conversations, about {memory} of {total} GB"
+        )
+    if language == "zh":
+        return (
+            f"在处理器上运行（{plan.threads} 个线程），{talks} 个对话各 {plan.ctx_size} 个 token，约占内存 {memory} GB"
+        )
+    return (
+        f"On the processor ({plan.threads} threads), {plan.ctx_size} tokens each for {talks} conversations, "
+        f"about {memory} GB of memory"
+    )
 
 
 def ladder(first: Plan) -> list[tuple[str, Plan]]:
