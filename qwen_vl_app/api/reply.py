@@ -1,5 +1,6 @@
 """From deltas to what OpenAI's clients read: one JSON answer, or server-sent events."""
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator
@@ -70,6 +71,7 @@ class Reply:
                 async for delta in deltas:
                     self.note(delta)
                     yield self._event(delta)
+                    await asyncio.sleep(0)  # in a burst of deltas too the loop hears that the client left
             except AppError as error:
                 yield sse(error.answer())
         yield DONE
