@@ -107,7 +107,7 @@ def require(app: Path, requirement: str) -> None:
 
 def environment(**more: str) -> dict[str, str]:
     """A person's environment without pip settings, a desktop or a session of ssh."""
-    hidden = ("PIP_", "LC_", "LANG", "DISPLAY", "WAYLAND", "SSH_", "QWEN_VL_", "CMAKE_", "PYTHON")
+    hidden = ("PIP_", "LC_", "LANG", "DISPLAY", "WAYLAND", "SSH_", "QWEN_VL_", "CMAKE_", "PYTHON", "CC", "CXX")
     kept = {key: value for key, value in os.environ.items() if not key.startswith(hidden)}
     return {**kept, "PIP_CONFIG_FILE": os.devnull, "QWEN_VL_PYTHON": sys.executable, **more}
 
