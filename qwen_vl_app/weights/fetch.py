@@ -14,7 +14,6 @@ import httpx2
 from qwen_vl_app.catalogue import File, Model
 from qwen_vl_app.weights import hubs, local
 from qwen_vl_app.weights.failures import (
-    BadProxy,
     Cancelled,
     Damaged,
     NoRoom,
@@ -30,6 +29,7 @@ from qwen_vl_app.weights.lock import only_one
 from qwen_vl_app.weights.pieces import Journal
 from qwen_vl_app.weights.progress import Meter, Progress, Report
 from qwen_vl_app.weights.rounds import Rounds
+from qwen_vl_app.weights.survey import open_client
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 CANCEL_SECONDS = 0.1  # how soon a cancel is noticed
@@ -150,18 +150,11 @@ class _Fetch:
         self.meter.earlier, self.meter.here = sum(path.stat().st_size for path in found if path), 0
         self._count()
         self._check_room(missing)
-        async with self._client() as client:
+        async with open_client(self.limits) as client:
             return [path or await self._obtain(client, file) for file, path in zip(files, found, strict=True)]
 
     def _count(self) -> None:
         self.meter.total = sum(self._sizes.values()) if all(self._sizes.values()) else 0
-
-    def _client(self) -> httpx2.AsyncClient:
-        try:
-            timeout = httpx2.Timeout(self.limits.stall_seconds, connect=self.limits.connect_seconds, pool=None)
-            return httpx2.AsyncClient(follow_redirects=True, timeout=timeout)
-        except (ValueError, ImportError) as error:
-            raise BadProxy(why=error) from error
 
     def _check_room(self, files: list[File]) -> None:
         """Raise unless what is missing of `files`, and the spare bytes, fit on the disk."""

@@ -8,7 +8,7 @@ import httpx2
 
 from qwen_vl_app.catalogue import File, Model
 from qwen_vl_app.weights.answers import Facts, check_beginning, facts, network
-from qwen_vl_app.weights.failures import Stalled, Trouble
+from qwen_vl_app.weights.failures import BadProxy, Stalled, Trouble
 from qwen_vl_app.weights.hubs import Hub
 from qwen_vl_app.weights.limits import Limits
 
@@ -21,6 +21,33 @@ class Offer:
     url: str
     facts: Facts
     bytes_per_second: float
+
+
+def open_client(limits: Limits) -> httpx2.AsyncClient:
+    """The client of every download; it takes proxies and trusted certificates from the system.
+
+    Raises:
+        BadProxy: the environment names a proxy that cannot be used.
+    """
+    try:
+        timeout = httpx2.Timeout(limits.stall_seconds, connect=limits.connect_seconds, pool=None)
+        return httpx2.AsyncClient(follow_redirects=True, timeout=timeout)
+    except (ValueError, ImportError) as error:
+        raise BadProxy(why=error) from error
+
+
+def reach(hubs: Iterable[Hub], model: Model, limits: Limits) -> tuple[list[Offer], dict[str, Trouble]]:
+    """Which of `hubs` have the language model of `model`, fastest first, and what is wrong with the others; blocks.
+
+    Raises:
+        BadProxy: see `open_client`.
+    """
+
+    async def ask() -> tuple[list[Offer], dict[str, Trouble]]:
+        async with open_client(limits) as client:
+            return await survey(client, hubs, model, model.model, limits)
+
+    return asyncio.run(ask())
 
 
 async def survey(
