@@ -64,7 +64,7 @@ def _ours(file: Path) -> media.Picture:
 
 def _plain(file: Path, size: tuple[int, int]) -> bytes:
     with Image.open(file) as image:
-        return image.convert("RGB").resize(size, Image.Resampling.BICUBIC).tobytes()
+        return image.resize(size, Image.Resampling.BICUBIC).tobytes()
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -14,7 +14,7 @@ import pytest
 
 from qwen_vl_app import media
 from qwen_vl_app.catalogue import PictureBudget
-from qwen_vl_app.errors import PictureTooCostly, PictureTooLarge, UnreadablePicture
+from qwen_vl_app.errors import AppError, PictureTooCostly, PictureTooLarge, UnreadablePicture
 from qwen_vl_app.media import sandbox
 from tests.pictures import encoded, huge, noise
 
@@ -23,7 +23,7 @@ CONTENT = encoded(noise(96, 64), "PNG")
 SLEEP = "import time; time.sleep(60)"
 REPLY = "import os, sys; sys.stdin.buffer.read(); os.write(1, {!r})"
 OPERATE = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from qwen_vl_app.media import child; "
+    "import sys; sys.path[:] = sys.argv[1:]; from qwen_vl_app.media import child; "
     "child.OPERATIONS['fitted'] = lambda file, request: {}; child.main()"
 )
 
@@ -80,7 +80,7 @@ def test_memory_is_watched_where_it_cannot_be_limited(monkeypatch: pytest.Monkey
 
 
 def test_no_file_can_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    play(monkeypatch, OPERATE.format(f"open({str(tmp_path / 'x')!r}, 'wb').write(b'1')"))
+    play(monkeypatch, OPERATE.format(f"child.Path({str(tmp_path / 'x')!r}).write_bytes(b'1')"))
     refused(UnreadablePicture)
     assert (tmp_path / "x").read_bytes() == b""
 
@@ -89,7 +89,6 @@ def test_no_file_can_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     "code",
     [
         "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)",
-        "import os; os._exit(1)",
         "import os\nwhile True: os.write(1, b'x' * 65536)",
         *(
             REPLY.format(reply)
@@ -115,8 +114,17 @@ def test_a_child_that_dies_or_lies_is_a_refusal(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_a_large_upload_does_not_wait_for_a_dead_child(monkeypatch: pytest.MonkeyPatch) -> None:
-    play(monkeypatch, "import os; os._exit(1)")
+    play(monkeypatch, "import os; os._exit(0)")
     refused(UnreadablePicture, CONTENT + b"\0" * 10_000_000)
+
+
+def test_a_child_that_cannot_start_is_our_fault(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    play(monkeypatch, "import no_such_module")
+    with pytest.raises(AppError) as failure:
+        asyncio.run(opened())
+    assert failure.value.status == 500 and "Pillow" in caplog.text
 
 
 def test_two_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import asyncio
 import atexit
 import fcntl
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -20,7 +21,7 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any
 
-from qwen_vl_app.errors import PictureTooCostly, PictureTooLarge, UnreadablePicture
+from qwen_vl_app.errors import AppError, PictureTooCostly, PictureTooLarge, UnreadablePicture
 
 AT_ONCE = 2  # pictures
 WALL = 10.0  # seconds (reliability.md, fault 13)
@@ -32,9 +33,11 @@ PIPE = 1024**2  # bytes; the usual 64 KiB make two busy processes wait for each 
 HEADER = 4096  # bytes, more than any reply's first line
 
 _ROOT = Path(__file__).resolve().parents[2]
-_BOOT = "import sys; sys.path.insert(0, sys.argv[1]); from qwen_vl_app.media.child import main; main()"
+_BOOT = "import sys; sys.path[:] = sys.argv[1:]; from qwen_vl_app.media.child import main; main()"
 _KEPT = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")  # of the environment, which may hold passwords
 _threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="picture")
+
+_log = logging.getLogger(__name__)
 
 Process = subprocess.Popen[bytes]
 
@@ -78,6 +81,7 @@ async def ask(request: dict[str, Any], payload: bytes, name: str, most: int) -> 
 
     Raises:
         UnreadablePicture, PictureTooLarge, PictureTooCostly: what the child said, or how it ended; naming `name`.
+        AppError: the child does not work at all.
     """
     children: list[Process] = []
     future = _threads.submit(_converse, children, json.dumps(request).encode() + b"\n", payload, HEADER + most)
@@ -89,6 +93,9 @@ async def ask(request: dict[str, Any], payload: bytes, name: str, most: int) -> 
         raise
     if code in (-signal.SIGKILL, -signal.SIGXCPU):
         raise PictureTooCostly(name=name)
+    if code > 0:
+        _log.error("the process that decodes pictures ended with status %d; is Pillow installed for it?", code)
+        raise AppError
     line, _, pixels = reply.partition(b"\n")
     return _header(line, name), pixels
 
@@ -159,7 +166,7 @@ def _end(child: Process) -> None:
 
 def _start() -> Process:
     child = subprocess.Popen(
-        [sys.executable, "-I", "-c", _BOOT, str(_ROOT)],
+        [sys.executable, "-I", "-S", "-c", _BOOT, str(_ROOT), *filter(None, sys.path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
