@@ -15,7 +15,6 @@ from . import conversation, world
 from .world import Scene
 
 MAKERS = {"shapes": world.scene, "words": world.text_scene, "card": world.card_scene}
-EXAMPLE_SIZE = (320, 320)
 
 
 def save(scene: Scene, path: Path) -> Path:
@@ -24,16 +23,6 @@ def save(scene: Scene, path: Path) -> Path:
     path = path.with_suffix(".jpg" if scene.jpeg else ".png")
     image.save(path, quality=scene.jpeg) if scene.jpeg else image.save(path, optimize=True)
     return path
-
-
-def examples(folder: Path, seeds: dict[str, int]) -> list[Path]:
-    """Draw the page's example pictures: two of shapes, one of words, one card."""
-    folder.mkdir(parents=True, exist_ok=True)
-    made = []
-    for name, seed in seeds.items():
-        kind = name.split("-")[0]
-        made.append(save(MAKERS[kind](seed, size=EXAMPLE_SIZE), folder / name))
-    return made
 
 
 def main() -> None:

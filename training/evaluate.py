@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from qwen_vl_app import media
-from qwen_vl_app.catalogue import MODELS, PictureBudget
+from qwen_vl_app.catalogue import MODELS
 from qwen_vl_app.chat import Message, Request, Sampling, Text, join
 from qwen_vl_app.engine.local import LocalEngine
 from qwen_vl_app.engine.plan import Plan
@@ -29,7 +29,7 @@ from .world import Scene
 
 ROOT = Path(__file__).resolve().parent.parent
 SEED = 777_000_000_000  # training draws 60 random bits for a seed: it meets these by a chance of one in a billion
-BUDGET = PictureBudget(min_tokens=56, max_tokens=72)
+BUDGET = MODELS["demo"].budget
 AT_ONCE = 4
 Case = tuple[str, list[Scene], list[Question]]
 
@@ -83,10 +83,16 @@ async def _ask(engine: LocalEngine, case: Case) -> tuple[Case, str, list[media.P
     return case, (await join(engine.stream(request))).text, pictures
 
 
+def plan(folder: Path) -> Plan:
+    """Return how the engine loads the model in a folder, on the processor."""
+    demo = MODELS["demo"]
+    files = (str(folder / demo.model.name), str(folder / demo.mmproj.name))
+    return Plan(*files, ctx_size=2048, pool=2048 * AT_ONCE, parallel=AT_ONCE, gpu_layers=0, threads=2)
+
+
 async def run(folder: Path, asked: list[Case], show: int) -> dict[tuple[str, str], Score]:
     """Ask everything, some at a time; returns the scores by task and language."""
-    files = [str(folder / MODELS["demo"].model.name), str(folder / MODELS["demo"].mmproj.name)]
-    engine = LocalEngine(Plan(files[0], files[1], 2048, 2048 * AT_ONCE, parallel=AT_ONCE, gpu_layers=0, threads=2))
+    engine = LocalEngine(plan(folder))
     await engine.start()
     scores: dict[tuple[str, str], Score] = defaultdict(Score)
     limit = asyncio.Semaphore(AT_ONCE)
