@@ -1,5 +1,6 @@
 """The API with OpenAI's own client, against a running server and the real engine on the demo model."""
 
+import io
 import json
 from collections.abc import Iterator
 from itertools import pairwise
@@ -11,8 +12,10 @@ from openai import OpenAI
 from pydantic import BaseModel
 
 from qwen_vl_app.engine.local import LocalEngine
+from qwen_vl_app.tasks import DESCRIBE
 from tests.conftest import Loop
 from tests.serving import api_app, data_url, demo_host, image_part, png, served, user
+from training import world
 
 QUESTION = user(image_part(data_url(png())), "What is this?")
 
@@ -46,6 +49,22 @@ def test_a_question_about_a_picture_is_answered(client: OpenAI) -> None:
     assert answer.choices[0].finish_reason in ("stop", "length")
     assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens
     assert 0 < answer.usage.completion_tokens <= 12
+
+
+def test_the_answer_is_what_the_picture_shows(client: OpenAI) -> None:
+    scenes = [world.scene(seed, n=1) for seed in range(8)]
+    answers = [
+        text(ask(client, user(image_part(data_url(drawn(scene))), DESCRIBE.prompt("en")), max_tokens=40))
+        for scene in scenes
+    ]
+    right = [answer == scene.answer("describe", "en") for scene, answer in zip(scenes, answers, strict=True)]
+    assert sum(right) >= 5, answers
+
+
+def drawn(scene: world.Scene) -> bytes:
+    file = io.BytesIO()
+    scene.image().save(file, "PNG")
+    return file.getvalue()
 
 
 def test_every_picture_counts_with_its_tokens(client: OpenAI) -> None:

@@ -15,6 +15,7 @@ from openai import OpenAI
 from qwen_vl_app.chat import Accepted, Delta, Finished, Progress, Request, Usage
 from qwen_vl_app.engine.local import LocalEngine
 from qwen_vl_app.errors import AppError, EngineFailed, QueueFull
+from qwen_vl_app.weights import Progress as Download
 from tests.conftest import Loop
 from tests.fake_engine import FakeEngine
 from tests.serving import api_app, chat, data_url, demo_host, image_part, png, served, user
@@ -143,6 +144,18 @@ def test_before_the_model_is_ready_clients_are_told_to_come_back(loop: Loop, sta
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "model_not_ready")
     assert int(answer.headers["retry-after"]) > 0
     assert state in answer.json()["error"]["message"]
+
+
+def test_the_download_is_told_to_clients_that_come_too_early(loop: Loop) -> None:
+    engine = FakeEngine()
+    engine.state = "downloading"
+    host = demo_host(engine)
+    for known, text in ((0, "(downloading)"), (6_200_000_000, "(downloading, 25% of 6.2 GB)")):
+        host.progress = Download("downloading", done=known // 4, total=known)
+        with served(loop, api_app(host)) as url:
+            error = httpx2.post(f"{url}/v1/chat/completions", json=chat(stream=True)).json()["error"]
+        assert text in error["message"]
+        assert (error["details"]["done"], error["details"]["total"]) == (known // 4, known)
 
 
 @pytest.fixture(scope="module")

@@ -131,7 +131,16 @@ def check_ready(host: Host) -> None:
         NotReady: it is being loaded, or cannot be.
     """
     if host.state not in ("ready", "restarting"):  # while it is started again requests wait in the engine
-        raise NotReady(state=host.state)
+        raise NotReady(**progress(host))
+
+
+def progress(host: Host) -> dict[str, str | int | float]:
+    """What `host` is busy with before it can answer, for the texts and numbers of a refusal; sizes in bytes."""
+    if host.state != "downloading" or host.progress is None:
+        return {"state": host.state}
+    done, total = host.progress.done, host.progress.total
+    share = f", {done / total:.0%} of {total / 1e9:.1f} GB" if total else ""
+    return {"state": f"{host.state}{share}", "done": done, "total": total}
 
 
 async def answer(host: Host, request: Request, owner: str) -> Response:
