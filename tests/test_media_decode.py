@@ -136,7 +136,7 @@ def test_previews_beside_a_picture_are_no_note() -> None:
     assert answered(encoded(SOFT, "MPO", save_all=True, append_images=[SOFT]))[0]["note"] == ""
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF", "AVIF"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF", "AVIF", "HEIF"])
 def test_profiles_become_srgb(kind: str) -> None:
     options = LOSSLESS.get(kind, {"quality": 95})
     shown = seen(encoded(SOFT, kind, icc_profile=swapped_profile(), **options))
@@ -150,6 +150,22 @@ def test_too_many_pixels_are_refused_by_the_header(kind: str) -> None:
         "megapixels": 267,
         "limit": 256 if kind == "JPEG" else 64,
     }
+
+
+def test_damage_behind_the_first_frame_does_not_matter() -> None:
+    grey = Image.linear_gradient("L").resize((64, 64))
+    content = encoded(grey, "GIF", save_all=True, append_images=[grey.rotate(90)])
+    assert seen(content[:-900], (64, 64)).tobytes() == seen(content, (64, 64)).tobytes()
+
+
+def test_hdr_pictures_are_tone_mapped() -> None:
+    grey = Image.new("RGB", (64, 64), (148, 148, 148))  # diffuse white in PQ
+    codes = {"color_primaries": 9, "transfer_characteristics": 16, "matrix_coefficients": 9}
+    assert seen(encoded(grey, "HEIF", quality=95, **codes), (64, 64)).getpixel((9, 9)) == pytest.approx(
+        (224,) * 3, abs=6
+    )
+    avif = encoded(grey, "AVIF", quality=95).replace(b"colrnclx\0\x01\0\x0d", b"colrnclx\0\x09\0\x10")
+    assert seen(avif, (64, 64)).getpixel((9, 9)) == pytest.approx((224,) * 3, abs=6)
 
 
 def test_limits_are_inclusive() -> None:

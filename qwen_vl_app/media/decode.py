@@ -79,8 +79,12 @@ def _load_plugin(kind: Kind) -> None:
 
 
 def note(image: Image.Image) -> Note:
-    """What of the file is not looked at."""
-    if getattr(image, "n_frames", 1) == 1 or image.format in ("JPEG", "MPO"):
+    """What of the file is not looked at. To be asked last: it may move on to the next frame."""
+    try:
+        several = bool(getattr(image, "is_animated", False))  # n_frames would go through all of them
+    except Exception:  # damage behind the first frame
+        several = False
+    if not several or image.format in ("JPEG", "MPO"):
         return ""  # the further pictures of an MPO are previews and depth
     return "first_of_several" if image.format in ("TIFF", "HEIF") else "first_frame"
 
