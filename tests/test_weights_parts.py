@@ -10,10 +10,11 @@ import pytest
 from qwen_vl_app.catalogue import File, find
 from qwen_vl_app.errors import SetupError
 from qwen_vl_app.weights import failures, hubs
-from qwen_vl_app.weights.answers import facts, retry_after
+from qwen_vl_app.weights.answers import facts, network, retry_after
 from qwen_vl_app.weights.limits import Limits
 from qwen_vl_app.weights.pieces import Identity, Journal, Pieces
 from qwen_vl_app.weights.progress import Progress, Terminal, clock, line
+from qwen_vl_app.weights.survey import open_client
 
 
 def test_a_restart_fetches_at_most_64_mib_again() -> None:
@@ -148,6 +149,37 @@ def test_answers_are_told_apart(status: int, headers: dict[str, str], kind: type
     with pytest.raises(failures.Trouble) as refusal:
         facts(answer, KNOWN, 10)
     assert type(refusal.value) is kind and "hub.example" in refusal.value.text("zh")
+
+
+def test_a_refusal_where_the_hub_sent_us_may_pass() -> None:
+    hop = httpx2.Response(302, request=httpx2.Request("GET", "https://hub.example/x"))
+    cdn = httpx2.Response(403, request=httpx2.Request("GET", "https://cdn.example/x"), history=[hop])
+    with pytest.raises(failures.ServerTrouble, match=r"cdn\.example is in trouble"):
+        facts(cdn, KNOWN, 0)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "words"),
+    [
+        (httpx2.ConnectError("CERTIFICATE_VERIFY_FAILED"), failures.Unreachable, "its certificate was refused: check"),
+        (httpx2.ConnectTimeout(""), failures.Unreachable, "no answer"),
+        (httpx2.TooManyRedirects("20 redirects"), failures.Unreachable, "20 redirects"),
+        (httpx2.ReadTimeout(""), failures.Stalled, "for 30 s"),
+        (httpx2.RemoteProtocolError("peer closed"), failures.Cut, "peer closed"),
+    ],
+)
+def test_errors_of_the_client_become_the_hubs_trouble(
+    error: httpx2.HTTPError, kind: type[failures.Trouble], words: str
+) -> None:
+    with pytest.raises(failures.Trouble, match=words) as refusal, network("hub.example", 30):
+        raise error
+    assert type(refusal.value) is kind
+
+
+def test_a_proxy_that_cannot_be_used_is_named_as_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks://127.0.0.1:1080")
+    with pytest.raises(failures.BadProxy, match="proxy in the environment cannot be used"):
+        open_client(Limits())
 
 
 def test_each_hub_has_its_own_form_of_address() -> None:

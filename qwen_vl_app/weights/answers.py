@@ -76,6 +76,8 @@ def _netloc(url: httpx2.URL) -> str:
 
 def _check_status(answer: httpx2.Response, host: str) -> None:
     status = answer.status_code
+    if 400 <= status < 500 and status not in (416, 429) and answer.history and _netloc(answer.history[0].url) != host:
+        raise ServerTrouble(host=host, status=status)  # the hub has it; where it sent us does not, e.g. no longer
     if status in (401, 403, 407):
         raise Refused(host=host, status=status)
     if status == 416:  # nothing at that place: the file is shorter

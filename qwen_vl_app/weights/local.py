@@ -4,6 +4,7 @@ A checked file is stamped in `<models-dir>/.verified.json` under its path, size 
 are not hashed at every start.
 """
 
+import glob
 import hashlib
 import json
 import os
@@ -60,7 +61,9 @@ def places(model: Model, file: File, models_dir: Path) -> list[Path]:
     if model.repo:
         cached = Path(constants.HF_HUB_CACHE) / f"models--{model.repo.replace('/', '--')}" / "snapshots"
         if os.access(cached, os.R_OK | os.X_OK):  # not another person's
-            found += sorted(cached.glob(f"*/{file.name}"), key=lambda path: path.parent.name != model.revision)
+            found += sorted(
+                cached.glob(f"*/{glob.escape(file.name)}"), key=lambda path: path.parent.name != model.revision
+            )
     return [path for path in found if path.is_file()]
 
 
