@@ -2,7 +2,9 @@
 
 import io
 import json
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
 
@@ -108,6 +110,20 @@ def test_a_stream_ends_with_the_counts_if_asked(client: OpenAI) -> None:
     assert all(chunk.usage is None for chunk in chunks[:-1])
 
 
+def test_clients_at_once_get_their_own_answers(client: OpenAI) -> None:
+    questions = [
+        user(image_part(data_url(drawn(world.scene(seed, n=2)))), DESCRIBE.prompt("en")) for seed in range(20, 26)
+    ]
+    alone = [text(ask(client, question, max_tokens=40)) for question in questions]
+
+    def streamed(question: dict[str, Any]) -> str:
+        chunks = ask(client, question, max_tokens=40, stream=True)
+        return "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+
+    with ThreadPoolExecutor(len(questions)) as threads:
+        assert list(threads.map(streamed, questions)) == alone
+
+
 def test_the_same_seed_gives_the_same_answer(client: OpenAI) -> None:
     hot = {"temperature": 2, "top_p": 0.95, "extra_body": {"top_k": 40, "min_p": 0.01, "repeat_penalty": 1.1}}
     answers = [text(ask(client, user("hi"), seed=seed, **hot)) for seed in (7, 7, 8, 9, 10)]
@@ -177,3 +193,11 @@ def test_more_pictures_than_can_fit_are_refused_unopened(client: OpenAI) -> None
     with pytest.raises(openai.BadRequestError) as refusal:
         ask(client, user(*[image_part("bm90IGEgcGljdHVyZQ==")] * 50, "Hi"))
     assert refusal.value.code == "context_length_exceeded"
+
+
+def test_words_that_cannot_fit_are_refused_unread(client: OpenAI) -> None:
+    started = time.monotonic()
+    with pytest.raises(openai.BadRequestError) as refusal:
+        ask(client, user("word " * 4_000_000))
+    assert refusal.value.code == "context_length_exceeded"
+    assert time.monotonic() - started < 5  # tokenising them takes half a minute

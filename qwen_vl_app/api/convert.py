@@ -5,11 +5,12 @@ import json
 import re
 from dataclasses import fields, replace
 
-from qwen_vl_app.api.schema import ChatBody, ChatMessage, ImagePart, SchemaFormat
+from qwen_vl_app.api.schema import ChatBody, ChatMessage, ImagePart, SchemaFormat, TextPart
 from qwen_vl_app.chat import Image, Message, Part, Request, Role, Sampling, Text
 from qwen_vl_app.errors import BadRequest, ContextOverflow, InvalidField, RemoteUrlRefused
 from qwen_vl_app.host import Host
 
+LONGEST_TOKEN = 128  # characters; cl100k's, from which Qwen's vocabulary grew, is 128 spaces
 ANY_OBJECT = '{"type": "object"}'
 DATA_URL = re.compile(r"data:image/[\w.+-]+(?:;[\w.+-]+=[^;,]*)*;base64,", re.IGNORECASE)
 ADDRESS = re.compile(r"\s*(?:[a-z][a-z0-9+.-]*:|//|\\\\)", re.IGNORECASE)
@@ -23,7 +24,8 @@ async def to_request(body: ChatBody, host: Host, owner: str) -> Request:
         BadRequest: the order of the turns is wrong, or a picture cannot be used; the field is named.
     """
     _check_turns(body.messages)
-    _check_pictures(body.messages, host)
+    _check_pictures(body.messages)
+    _check_size(body.messages, host)
     messages = [await _message(message, i, host) for i, message in enumerate(body.messages)]
     return replace(
         host.request(tuple(messages), owner),
@@ -64,25 +66,34 @@ def _check_turns(messages: list[ChatMessage]) -> None:
         raise InvalidField(field=f"messages[{len(messages) - 1}].role", why="must be 'user' in the last message")
 
 
-def _check_pictures(messages: list[ChatMessage], host: Host) -> None:
-    """Pictures that cannot all fit the context are refused before any of them is opened."""
-    count = 0
+def _check_pictures(messages: list[ChatMessage]) -> None:
     for i, message in enumerate(messages):
-        pictures = [part for part in message.content if isinstance(part, ImagePart)]
-        if pictures and message.role != "user":
+        if message.role != "user" and any(isinstance(part, ImagePart) for part in message.content):
             raise InvalidField(field=f"messages[{i}].content", why="can have pictures in user messages only")
-        count += len(pictures)
-    needed = count * host.model.budget.min_tokens
+
+
+def _check_size(messages: list[ChatMessage], host: Host) -> None:
+    """Refuse what cannot fit at all before it costs anything: 20 MB of words are tokenised for half a minute."""
+    smallest = host.model.budget.min_tokens
+    needed = sum(_least_tokens(part, smallest) for message in messages for part in _parts(message))
     if needed > host.ctx_size:
         raise ContextOverflow(needed=needed, limit=host.ctx_size)
 
 
+def _parts(message: ChatMessage) -> list[TextPart | ImagePart]:
+    if isinstance(message.content, str):
+        return [TextPart(type="text", text=message.content)]
+    return message.content
+
+
+def _least_tokens(part: TextPart | ImagePart, picture: int) -> int:
+    return picture if isinstance(part, ImagePart) else len(part.text) // LONGEST_TOKEN
+
+
 async def _message(message: ChatMessage, number: int, host: Host) -> Message:
     role: Role = "system" if message.role == "developer" else message.role
-    if isinstance(message.content, str):
-        return Message(role, (Text(message.content),))
     parts: list[Part] = []
-    for i, part in enumerate(message.content):
+    for i, part in enumerate(_parts(message)):
         if isinstance(part, ImagePart):
             parts.append(await _picture(part.image_url.url, f"messages[{number}].content[{i}].image_url.url", host))
         else:
