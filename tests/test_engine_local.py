@@ -39,6 +39,7 @@ from qwen_vl_app.errors import (
     SetupError,
 )
 from tests.conftest import Loop
+from tests.scenes import fitted
 
 NEVER_ENDS = Sampling(temperature=5.0, seed=1)
 
@@ -132,14 +133,16 @@ def test_what_one_person_asked_is_nothing_to_another(loop: Loop, engine: LocalEn
 
 
 def test_many_at_once_are_answered_as_each_alone(loop: Loop, engine: LocalEngine) -> None:
-    requests = [ask(noise(seed=10 + i), f"question {i}", max_tokens=12, owner=f"p{i}") for i in range(6)]
+    scenes = [fitted(9100 + i)[0] for i in range(6)]
+    requests = [ask(scene, "Describe this picture.", max_tokens=80, owner=f"p{i}") for i, scene in enumerate(scenes)]
     alone = [text(loop.run(collect(engine, request))) for request in requests]
 
     async def together() -> list[str]:
-        again = [Request(r.messages, max_tokens=12, owner=f"again {r.owner}") for r in requests]
+        again = [Request(r.messages, max_tokens=80, owner=f"again {r.owner}") for r in requests]
         return [text(deltas) for deltas in await asyncio.gather(*(collect(engine, r) for r in again))]
 
     assert loop.run(together()) == alone
+    assert len(set(alone)) == len(alone)
 
 
 def test_control_tokens_in_what_people_write_are_plain_text(loop: Loop, engine: LocalEngine) -> None:

@@ -121,7 +121,7 @@ def test_killed_fifty_times_under_load(
         loop.run(engine.close())
     assert wrong == []
     assert failed <= 2 * KILLS  # the one in hand, and who was in two crashes
-    assert right > KILLS
+    assert right >= KILLS - 1
 
 
 async def under_fire(
@@ -147,9 +147,9 @@ async def under_fire(
 
     async def shoot() -> None:
         for number in range(KILLS):
-            while engine.state != "ready":
+            while engine.state != "ready" or right < number:
                 await asyncio.sleep(0.01)
-            await asyncio.sleep(0.05 + 0.3 * random.Random(number).random())
+            await asyncio.sleep(0.02 + 0.2 * random.Random(number).random())
             assert engine._worker
             engine._worker.process.kill()
             while engine.state == "ready":
