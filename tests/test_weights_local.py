@@ -10,8 +10,8 @@ import pytest
 
 from qwen_vl_app import weights
 from qwen_vl_app.weights import failures, local
-from tests.fake_hub import FakeHub
-from tests.test_weights import COMMIT, FILES, SIZE, TINY, fetch, leftovers, no_proxy
+from tests.fake_hub import FakeHub, Manners
+from tests.test_weights import AT_ONCE, COMMIT, FILES, HASTY, SIZE, SMALL, TINY, fetch, leftovers, no_proxy
 
 __all__ = ["no_proxy"]
 
@@ -106,3 +106,23 @@ def test_a_redirect_to_another_place_does_not_carry_the_token(hub: FakeHub, tmp_
     assert {asked.authorization for asked in hub.asked} == {""}
     assert hashlib.sha256((tmp_path / "tiny" / TINY.model.name).read_bytes()).hexdigest() == TINY.model.sha256
     assert COMMIT
+
+
+def test_what_is_here_is_counted_and_removed_parts_included(hub: FakeHub, tmp_path: Path) -> None:
+    assert weights.bytes_here(TINY, tmp_path) == weights.remove(TINY, tmp_path) == 0
+    hub.manners = Manners(cut=SIZE * 3 // 4)
+    with pytest.raises(failures.NoHub):
+        fetch(hub, tmp_path, limits=HASTY)
+    assert SIZE // 2 - AT_ONCE < weights.bytes_here(TINY, tmp_path) < SIZE
+    hub.manners = Manners()
+    fetch(hub, tmp_path)
+    assert weights.bytes_here(TINY, tmp_path) == SIZE + SMALL
+    assert weights.remove(TINY, tmp_path) >= SIZE
+    assert leftovers(tmp_path) == []
+
+
+def test_files_of_the_persons_own_are_never_removed(tmp_path: Path) -> None:
+    put(tmp_path / "tiny", *FILES)
+    assert weights.remove(replace(TINY, repo=""), tmp_path) == 0
+    assert weights.remove(replace(TINY, folder=str(tmp_path / "tiny")), tmp_path / "models") == 0
+    assert len(leftovers(tmp_path)) == 2

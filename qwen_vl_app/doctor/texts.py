@@ -39,7 +39,7 @@ FOUND = {
     "wrong": ("{path} is not the file that is expected", "{path} 不是预期的文件"),
     "missing": ("{file} is not here yet ({size})", "还没有 {file}（{size}）"),
     "no_model": ("{why}", "{why}"),
-    "hub": ("{host}: {speed}/s", "{host}：{speed}/s"),
+    "hub": ("{host} answers, its first MiB at {speed}/s", "{host} 可用，第一个 MiB 的速度为 {speed}/s"),
     "trouble": ("{why}", "{why}"),
     "offline": ("HF_HUB_OFFLINE is set: nothing is downloaded", "设置了 HF_HUB_OFFLINE：不会下载"),
     "local": ("not needed: this model is not downloaded", "不需要：这个模型无需下载"),
