@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.command == "serve":
             from qwen_vl_app import server  # gradio takes seconds to import: not for the other commands
 
-            return server.serve(options)
+            return server.serve(options, language(os.environ))
         if arguments.command == "bench":
             return bench.run(options, arguments.against, arguments.rounds)
         return asyncio.run(describe(options, arguments.pictures, arguments.prompt, language(os.environ)))

@@ -6,6 +6,7 @@ import os
 import secrets
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from http.cookies import SimpleCookie
@@ -18,7 +19,7 @@ from fastapi.responses import JSONResponse
 
 from qwen_vl_app import __version__
 from qwen_vl_app.api import router
-from qwen_vl_app.errors import SetupError
+from qwen_vl_app.errors import Language, SetupError
 from qwen_vl_app.gate import MB, App, Gate, Message, Receive, Scope, Send, is_loopback
 from qwen_vl_app.host import Host, open_host
 from qwen_vl_app.scratch import private_folder, uploads_in
@@ -28,14 +29,32 @@ from qwen_vl_app.ui.document import dress
 from qwen_vl_app.ui.look import CSS, theme
 from qwen_vl_app.ui.page import I18N, build
 from qwen_vl_app.ui.texts import language_of
+from qwen_vl_app.weights.progress import Terminal
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # also for code of Gradio's that is not told
+os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(2**40)  # else pandas sums up all events after each event
 LAST_WORDS = 2  # s that open answers get at the end; then the engine is closed under them
+WELCOME = {
+    "own": (
+        "Open {address} in a browser. Ctrl-C ends the program.",
+        "请在浏览器中打开 {address} 。按 Ctrl-C 结束程序。",
+    ),
+    "password": (
+        "Open {address} in a browser (a password is asked for). Ctrl-C ends the program.",
+        "请在浏览器中打开 {address} （需要密码）。按 Ctrl-C 结束程序。",
+    ),
+    "anybody": (
+        "Open {address} in a browser. Nobody is asked for a password: --auth user:password changes that, "
+        "--host 127.0.0.1 keeps the network out. Ctrl-C ends the program.",
+        "请在浏览器中打开 {address} 。任何人都无需密码即可访问：用 --auth 用户名:密码 设置密码，"
+        "或用 --host 127.0.0.1 只允许本机访问。按 Ctrl-C 结束程序。",
+    ),
+}
 YEAR = 365 * 24 * 3600  # s
 
 
-def serve(settings: Settings) -> int:
-    """Serve the page until SIGTERM or Ctrl-C; returns the exit status.
+def serve(settings: Settings, language: Language = "en") -> int:
+    """Serve the page until SIGTERM or Ctrl-C, speaking `language` in the terminal; returns the exit status.
 
     Raises:
         SetupError: the port is taken, or the model cannot be opened or loaded.
@@ -44,8 +63,8 @@ def serve(settings: Settings) -> int:
     try:
         with listen(settings) as door, private_folder() as folder, uploads_in(folder):
             host = open_host(settings)
-            print(welcome(settings), flush=True)
-            run(create_app(host), door)
+            print(welcome(settings, language), flush=True)
+            run(create_app(host, language), door)
     except KeyboardInterrupt:
         pass
     finally:
@@ -82,12 +101,12 @@ def _why_not(settings: Settings, error: OSError) -> str:
     return f"--host {settings.host} --port {settings.port}: {error.strerror}"
 
 
-def welcome(settings: Settings) -> str:
+def welcome(settings: Settings, language: Language = "en") -> str:
     """The line for the terminal: which address to open, and who else can."""
-    if is_loopback(settings.host):
-        return f"Open http://{settings.host}:{settings.port} in a browser. Ctrl-C ends the program."
-    asked = "a password is asked for" if settings.auth else "nobody is asked for a password: --auth user:password"
-    return f"Open http://{_address(settings.host)}:{settings.port} in a browser ({asked}). Ctrl-C ends the program."
+    address = f"http://{_address(settings.host)}:{settings.port}"
+    open_to = "own" if is_loopback(settings.host) else "password" if settings.auth else "anybody"
+    english, chinese = WELCOME[open_to]
+    return (chinese if language == "zh" else english).format(address=address)
 
 
 def _address(host: str) -> str:
@@ -102,11 +121,11 @@ def _address(host: str) -> str:
             return socket.gethostname()
 
 
-def create_app(host: Host) -> FastAPI:
-    """The web app: gate outermost, then `/health`, `/v1` and the page."""
+def create_app(host: Host, language: Language = "en") -> FastAPI:
+    """The web app: gate outermost, then `/health`, `/v1` and the page; the terminal is spoken to in `language`."""
     settings = host.settings
     page = build(host)
-    life = Life(host)
+    life = Life(host, language)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=life)
     app.state.life = life
 
@@ -153,8 +172,9 @@ def _mount(app: FastAPI, page: gr.Blocks, settings: Settings) -> None:
 class Life:
     """Loads the model while the page is up already, and closes the engine when the server ends."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, language: Language) -> None:
         self._host = host
+        self._language = language
         self.failure: SetupError | None = None
         self.quit: Callable[[], None] = lambda: None
 
@@ -169,7 +189,7 @@ class Life:
 
     async def _load(self) -> None:
         try:
-            await self._host.start()
+            await self._host.start(Terminal(sys.stderr, self._language))
         except SetupError as failure:
             self.failure = failure
             self.quit()

@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,8 @@ def built(host: Host) -> FastAPI:
     async def build() -> FastAPI:
         return server.create_app(host)
 
-    return asyncio.run(build())
+    with ThreadPoolExecutor(1) as thread:  # Playwright's own loop runs in this one
+        return thread.submit(asyncio.run, build()).result()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The page in Chromium: what people do on it, in both languages, wide and narrow, with nothing fetched from elsewhere."""
+"""The page in Chromium: what people do on it, both languages, wide and narrow, nothing fetched from elsewhere."""
 
 import re
 import shutil
@@ -51,7 +51,7 @@ def url(engine: FakeEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def real_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if not EXAMPLES.is_dir():
         pytest.skip("the demo model is not trained yet")
-    with served(open_host(Settings()), tmp_path_factory.mktemp("real")) as address:
+    with served(open_host(Settings(model="demo")), tmp_path_factory.mktemp("real")) as address:
         yield address
 
 

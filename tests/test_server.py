@@ -96,7 +96,7 @@ def test_describe_is_the_only_endpoint_shown(client: Client) -> None:
 def test_describe_refuses_what_is_no_picture(client: Client, tmp_path: Path) -> None:
     bad = tmp_path / "notes.png"
     bad.write_bytes(b"\x89PNG\r\n\x1a\n and no more")
-    with pytest.raises(ClientError, match="“notes.png” cannot be read as a picture"):
+    with pytest.raises(ClientError, match=r"“notes\.png” cannot be read as a picture"):
         client.predict(handle_file(str(bad)), api_name="/describe")
 
 
@@ -176,13 +176,14 @@ def test_a_busy_port_is_named() -> None:
 def test_an_address_that_is_not_ours_is_named() -> None:
     with pytest.raises(SetupError, match=r"--host 192\.0\.2\.1 --port"):
         server.listen(Settings(host="192.0.2.1", port=7999))
-    with pytest.raises(SetupError, match="--host no.such.invalid: there is no such address"):
+    with pytest.raises(SetupError, match=r"--host no\.such\.invalid: there is no such address"):
         server.listen(Settings(host="no.such.invalid"))
 
 
 def test_the_welcome_says_who_can_come_in() -> None:
     assert server.welcome(Settings()) == "Open http://127.0.0.1:7860 in a browser. Ctrl-C ends the program."
-    assert "nobody is asked for a password: --auth user:password" in server.welcome(Settings(host="0.0.0.0"))
+    assert "Nobody is asked for a password: --auth user:password" in server.welcome(Settings(host="0.0.0.0"))
+    assert "任何人都无需密码即可访问" in server.welcome(Settings(host="0.0.0.0"), "zh")
     assert "a password is asked for" in server.welcome(Settings(host="192.0.2.7", auth="a:b"))
 
 

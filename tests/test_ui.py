@@ -22,6 +22,7 @@ from qwen_vl_app.ui.album import Album
 from qwen_vl_app.ui.desk import Desk, View, owner_of, told
 from qwen_vl_app.ui.jobs import Jobs
 from qwen_vl_app.ui.talk import Exchange, Talk, bubbles, messages
+from qwen_vl_app.weights.progress import Progress as Progress_
 from tests.fake_engine import FakeEngine
 
 T = TypeVar("T")
@@ -427,7 +428,7 @@ def test_stop_keeps_what_is_written_and_ends_only_its_own() -> None:
 
 
 def test_stop_before_the_first_word_gives_the_question_back() -> None:
-    page, engine = desk("word " * 50, pause=0.2)
+    page, _ = desk("word " * 50, pause=0.2)
 
     async def stopped() -> list[View]:
         task = asyncio.create_task(views(page.submit("a.png", "What?", Talk(), request())))
@@ -449,7 +450,24 @@ def test_a_question_waits_for_a_model_that_is_being_loaded(monkeypatch: pytest.M
         return await views(page.submit("a.png", "What?", Talk(), request()))
 
     seen = run(waits())
-    assert any("being loaded" in str(view[STATUS]) for view in seen) and last(seen, TALK).exchanges[0].answer == "ok"
+    assert (
+        any("Your question waits for the model. The model is being loaded" in str(view[STATUS]) for view in seen)
+        and last(seen, TALK).exchanges[0].answer == "ok"
+    )
+
+
+def test_the_page_shows_how_far_the_download_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qwen_vl_app.ui.desk.BEAT", 0.01)
+    page, engine = desk("ok")
+    engine.state = "downloading"
+    page.host.progress = Progress_("downloading", "model.gguf", 1_000_000_000, 4_000_000_000)
+
+    async def arrival() -> list[str]:
+        asyncio.get_running_loop().call_later(0.05, setattr, engine, "state", "ready")
+        return [part async for part in page.arrive(request("zh"))]
+
+    seen = run(arrival())
+    assert "(25 %)" in seen[0] and 'value="0.250"' in seen[0] and seen[-1] == ""
 
 
 def test_clear_begins_anew_and_silences_a_running_answer() -> None:

@@ -19,9 +19,11 @@ from qwen_vl_app.ui.jobs import Job, Jobs
 from qwen_vl_app.ui.reply import Reply, follow, progress_text, summary
 from qwen_vl_app.ui.talk import Talk, bubbles, messages
 from qwen_vl_app.ui.texts import language_of, text
+from qwen_vl_app.weights.progress import line
 
 BEAT = 0.5  # s between two signs of life while the model is being loaded
 OWNER_COOKIE = "owner"
+ON_ITS_WAY = ("waiting", "downloading", "starting", "restarting")  # states in which a question waits for the model
 
 log = logging.getLogger(__name__)
 View = tuple[Any, ...]
@@ -92,8 +94,8 @@ class Desk:
         talk = before.about(picture)
         started = time.monotonic()
         yield busy(status=markup.working(text("opening" if talk.picture else "next", language)))
-        async for words in self._loading(job, language):
-            yield busy(status=markup.working(words))
+        async for sign in self._loading(job, language):
+            yield busy(status=sign)
         image = (await self.album.open(talk.picture)).image if talk.picture else None
         asking = self.host.request(messages(talk, image, asked), owner_of(request))
         job.request = asking.id
@@ -116,9 +118,29 @@ class Desk:
             yield replies
 
     async def _loading(self, job: Job, language: Language) -> AsyncGenerator[str, None]:
-        while self.host.engine.state in ("starting", "restarting") and not job.stopped:
-            yield text(self.host.engine.state, language)
+        """Signs of life until the model answers: the question waits."""
+        while self.host.state in ON_ITS_WAY and not job.stopped:
+            yield markup.working(f"{text('waits', language)} {self._stage(language)}", self._arrived())
             await asyncio.sleep(BEAT)
+
+    async def arrive(self, request: gr.Request) -> AsyncGenerator[str, None]:
+        """How far the model is, until it answers; then where it runs."""
+        language = language_for(request)
+        while self.host.state in ON_ITS_WAY:
+            yield markup.working(self._stage(language), self._arrived())
+            await asyncio.sleep(BEAT)
+        yield markup.fact(self.host.summary(language))
+
+    def _stage(self, language: Language) -> str:
+        if self.host.state == "downloading" and self.host.progress:
+            return line(self.host.progress, language)
+        return text(self.host.state, language)
+
+    def _arrived(self) -> float | None:
+        progress = self.host.progress
+        return (
+            progress.done / progress.total if self.host.state == "downloading" and progress and progress.total else None
+        )
 
     def _writing(self, talk: Talk, asked: str, reply: Reply, language: Language) -> View:
         chat = bubbles(talk.with_exchange(asked, reply.text), text("picture", language))
@@ -149,8 +171,8 @@ class Desk:
         """The description of a picture, or the answer to `prompt` about it, as it grows."""
         language = language_for(request)
         try:
-            if self.host.engine.state != "ready":
-                raise NotReady(state=self.host.engine.state)
+            if self.host.state in ON_ITS_WAY:
+                raise NotReady(state=self._stage(language))
             asked = self._asked(Talk(image or ""), prompt or "", language)
             picture = (await self.album.open(image)).image if image else None
             asking = self.host.request(messages(Talk(), picture, asked), owner_of(request))

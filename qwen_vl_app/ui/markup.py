@@ -24,6 +24,11 @@ def foot(language: Language) -> str:
     return f'<p class="keys">{text("keys", language)}</p>'
 
 
+def fact(words: str) -> str:
+    """A quiet line in the head; nothing if there is nothing to say."""
+    return f'<p class="fact">{escape(words)}</p>' if words else ""
+
+
 def working(words: str, share: float | None = None) -> str:
     """The status line while something is done; `share` of 1 fills a bar."""
     bar = "" if share is None else f'<progress value="{share:.3f}" max="1"></progress>'

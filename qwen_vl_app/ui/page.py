@@ -26,6 +26,7 @@ def build(host: Host) -> gr.Blocks:
     desk = Desk(host, [str(path) for path in pictures])
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 24 * 3600)) as page:
         head = gr.HTML(elem_id="head", padding=False)
+        arrival = gr.HTML(elem_id="arrival", padding=False)
         talk, good = gr.State(Talk()), gr.State(None)
         with gr.Row(elem_id="desk", equal_height=False):
             with gr.Column(elem_id="left", scale=4, min_width=300):
@@ -39,6 +40,7 @@ def build(host: Host) -> gr.Blocks:
                 foot = gr.HTML(elem_id="foot", padding=False)
         shown = [chat, status, talk, question, submit, stop]
         page.load(desk.greet, None, [head, question, foot], **QUIET)
+        page.load(desk.arrive, None, [arrival], **QUIET)
         gr.on(
             [submit.click, question.submit],
             desk.submit,
