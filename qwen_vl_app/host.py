@@ -1,8 +1,10 @@
 """Which model answers, and how a picture and a question become a request for it."""
 
 import asyncio
+import hashlib
 import os
 import threading
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
@@ -21,6 +23,8 @@ from qwen_vl_app.engine.plan import Plan
 from qwen_vl_app.errors import Language, NotReady, SetupError
 from qwen_vl_app.settings import AUTO_WORD, Settings
 from qwen_vl_app.weights import Progress
+
+OPENED_BYTES = 64 << 20  # pixels of pictures that need not be decoded again
 
 Fetch: TypeAlias = Callable[[Model, Path, str, Callable[[Progress], None], threading.Event], tuple[Path, Path]]
 
@@ -75,6 +79,7 @@ class Host:
         self.engine.engine = engine
         self.progress: Progress | None = None
         self.plan: Plan | None = None
+        self._opened: OrderedDict[tuple[str, bytes, int], media.Picture] = OrderedDict()
         self._fetch = fetch
         self._leaving = threading.Event()
 
@@ -139,15 +144,27 @@ class Host:
         self._leaving.set()
         await self.engine.close()
 
-    async def picture(self, source: Path | bytes, name: str) -> media.Picture:
+    async def picture(self, source: Path | bytes, name: str, owner: str = "") -> media.Picture:
         """The picture, fitted for the model that answers; at most half of the context is its.
+
+        With an `owner`, the same bytes from the same person are not decoded again: a follow-up sends them anew.
 
         Raises:
             BadRequest: it cannot be read or is too large; see `media.open_picture`.
         """
         budget = self.model.budget
         budget = replace(budget, max_tokens=min(budget.max_tokens, self.ctx_size // 2))
-        return await media.open_picture(source, name, budget, self.settings.max_short_side)
+        if not owner or isinstance(source, Path):
+            return await media.open_picture(source, name, budget, self.settings.max_short_side)
+        key = (owner, hashlib.sha256(source).digest(), budget.max_tokens)
+        picture = self._opened.get(key)
+        if picture is None:
+            picture = await media.open_picture(source, name, budget, self.settings.max_short_side)
+        self._opened[key] = picture
+        self._opened.move_to_end(key)
+        while sum(len(kept.image.rgb) for kept in self._opened.values()) > OPENED_BYTES:
+            self._opened.popitem(last=False)
+        return picture
 
     def request(self, messages: tuple[Message, ...], owner: str) -> Request:
         """A request with the model's own sampling."""

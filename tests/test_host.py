@@ -12,10 +12,12 @@ import pytest
 
 from qwen_vl_app import host as host_module
 from qwen_vl_app.catalogue import File, Model, find
-from qwen_vl_app.chat import Message, Text, join
+from qwen_vl_app.chat import Image, Message, Text, join
 from qwen_vl_app.engine.fit import USUAL_CONTEXT
 from qwen_vl_app.errors import NotReady, SetupError
 from qwen_vl_app.host import Host, model_for, open_host, plan_for
+from qwen_vl_app.media import Picture
+from qwen_vl_app.media.fit import Fit
 from qwen_vl_app.settings import Settings
 from qwen_vl_app.weights import Progress
 from tests.conftest import ROOT
@@ -141,3 +143,18 @@ def test_no_thread_is_left(tmp_path: Path) -> None:
     before = threading.active_count()
     test_files_that_are_not_there_are_named(tmp_path)
     assert threading.active_count() <= before + 1
+
+
+def test_the_same_bytes_of_the_same_person_are_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+
+    async def open_picture(source: bytes, *rest: object) -> Picture:
+        opened.append(source)
+        return Picture(Image(b"\0" * 3072, 32, 32, source.hex()), 32, 32, Fit(32, 32, 0, 0, 32, 32), (0, 0, 32, 32))
+
+    monkeypatch.setattr(host_module.media, "open_picture", open_picture)
+    monkeypatch.setattr(host_module, "OPENED_BYTES", 2 * 3072)
+    host = Host(Settings(), find("demo"), FakeEngine())
+    for owner, source in (("ann", b"a"), ("ann", b"a"), ("bob", b"a"), ("ann", b"b"), ("ann", b"a"), ("", b"a")):
+        asyncio.run(host.picture(source, "picture", owner))
+    assert opened == [b"a", b"a", b"b", b"a", b"a"]  # bob's own; ann's first went when b came; nobody's is not kept
