@@ -168,6 +168,13 @@ def test_hdr_pictures_are_tone_mapped() -> None:
     assert seen(avif, (64, 64)).getpixel((9, 9)) == pytest.approx((224,) * 3, abs=6)
 
 
+def test_bars_are_white_whatever_the_colours() -> None:
+    for mode in ("L", "RGB", "CMYK"):
+        strip = Image.new("RGB", (1000, 50), "red").convert(mode)
+        _, canvases = answered(encoded(strip, "TIFF"), min_tokens=49)
+        assert canvases[0][:3] == b"\xff\xff\xff" != canvases[0][len(canvases[0]) // 2 :][:3]
+
+
 def test_limits_are_inclusive() -> None:
     decode._check((8000, 8000), decode.MAX_PIXELS)
     with pytest.raises(decode.TooLarge):
