@@ -1,5 +1,6 @@
 """The API in the whole server, behind the gate: clients that leave, other sites, passwords."""
 
+import json
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from qwen_vl_app.host import Host
 from qwen_vl_app.server import create_app
 from tests.conftest import Loop
 from tests.fake_engine import FakeEngine
-from tests.serving import LONG, chat, data_url, demo_host, image_part, png, served, user
+from tests.serving import LONG, api_app, chat, data_url, demo_host, image_part, png, served, user
 
 CHAT = "/v1/chat/completions"
 
@@ -64,6 +65,35 @@ def test_whoever_leaves_before_a_whole_answer_frees_its_place(single: str) -> No
     with pytest.raises(httpx2.ReadTimeout):
         httpx2.post(single + CHAT, json=endless(stream=False), timeout=1)
     assert short_answer(single, 10) <= 2
+
+
+def test_a_crash_of_the_engine_is_not_seen_in_a_stream(loop: Loop, demo_plan: Callable[..., Plan]) -> None:
+    words = " ".join(map(str, range(300)))  # the schema leaves the model no choice: what is lost or doubled shows
+    form = {"type": "json_schema", "json_schema": {"name": "count", "schema": {"const": words}}}
+    engine = LocalEngine(demo_plan())
+    loop.run(engine.start())
+    read = ""
+    killed = False
+    with (
+        served(loop, api_app(demo_host(engine))) as url,
+        httpx2.stream("POST", url + CHAT, json=chat(response_format=form, stream=True), timeout=30) as answer,
+    ):
+        for line in answer.iter_lines():
+            read += content(line)
+            if len(read) > 20 and not killed:
+                assert engine._worker
+                engine._worker.process.kill()
+                killed = True
+    loop.run(engine.close())
+    assert json.loads(read) == words
+
+
+def content(line: str) -> str:
+    """The words that a line of a stream brings."""
+    if not line.startswith("data: {"):
+        return ""
+    choices = json.loads(line.removeprefix("data: "))["choices"]
+    return str(choices[0]["delta"].get("content", ""))
 
 
 def test_whoever_leaves_in_the_middle_of_a_body_does_no_harm(single: str) -> None:
