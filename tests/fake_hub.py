@@ -120,6 +120,16 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *arguments: object) -> None:
         pass
 
+    def do_HEAD(self) -> None:
+        """huggingface_hub asks so for the facts; without a redirect, as for files that the hub serves itself."""
+        data = self.hub.files.get(self.path.rpartition("/")[2])
+        self.send_response(404 if data is None else 200)
+        if data is not None:
+            self.send_header("Content-Length", str(len(data)))
+            self.send_header("ETag", f'"{_sha256(data)}"')
+        self.send_header("X-Repo-Commit", COMMIT)
+        self.end_headers()
+
     def do_GET(self) -> None:
         manners = self.hub.manners
         time.sleep(manners.delay)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import huggingface_hub
 import pytest
 
 from qwen_vl_app import weights
@@ -126,3 +127,13 @@ def test_files_of_the_persons_own_are_never_removed(tmp_path: Path) -> None:
     assert weights.remove(replace(TINY, repo=""), tmp_path) == 0
     assert weights.remove(replace(TINY, folder=str(tmp_path / "tiny")), tmp_path / "models") == 0
     assert len(leftovers(tmp_path)) == 2
+
+
+def test_huggingface_hubs_own_client_understands_the_fake_hub_and_its_cache_is_used(
+    hub: FakeHub, tmp_path: Path
+) -> None:
+    for name in FILES:
+        huggingface_hub.hf_hub_download(TINY.repo, name, endpoint=hub.url, cache_dir=tmp_path / "cache", token=False)
+    paths = weights.fetch(TINY, tmp_path / "models", environ={"HF_HUB_OFFLINE": "1"})
+    assert [path.read_bytes() for path in paths] == list(FILES.values())
+    assert all(path.is_relative_to(tmp_path / "cache") and path.parent.name == COMMIT for path in paths)
