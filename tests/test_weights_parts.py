@@ -208,7 +208,8 @@ HALF = Progress("downloading", "a.gguf", 3_000_000_000, 6_190_000_000, 31e6, 161
 
 def test_the_terminal_line_says_how_far_how_fast_and_that_it_may_be_closed() -> None:
     assert line(HALF, "en") == (
-        "a.gguf: downloading 3.00 GB / 6.19 GB (48 %), 31.0 MB/s, 2:41 left, hub.example, safe to close and start again"
+        "a.gguf: downloading, 3.00 GB / 6.19 GB (48 %), 31.0 MB/s, 2:41 left, hub.example, "
+        "safe to close and start again"
     )
     assert "可随时关闭，再次启动会继续" in line(HALF, "zh")
     assert (clock(5), clock(3761)) == ("0:05", "1:02:41")
@@ -226,6 +227,23 @@ def test_output_that_is_no_terminal_gets_a_line_now_and_then() -> None:
     for _ in range(3):
         show(HALF)
     assert len(out.getvalue().splitlines()) == 2
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_gets_a_line_that_is_rewritten_and_never_wraps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    out = Screen()
+    show = Terminal(out, "en")
+    for _ in range(3):
+        show(HALF)
+    first, rest = out.getvalue().split("\n")
+    assert "safe to close" in first
+    assert rest.count("\r\033[K  3.00 GB / 6.19 GB (48 %), 31.0") == 2
+    assert all(len(part) < 40 for part in rest.split("\r\033[K"))
 
 
 def test_every_failure_speaks_both_languages() -> None:

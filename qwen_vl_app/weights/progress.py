@@ -1,5 +1,6 @@
 """How far the download is: one frozen value, for the terminal's line, the page and /health."""
 
+import shutil
 import time
 from collections import deque
 from collections.abc import Callable
@@ -93,21 +94,26 @@ class Meter:
 
 
 def line(progress: Progress, language: Language) -> str:
-    """One line for a person, e.g. `file: downloading 1.20 of 6.19 GB (19 %), 31.0 MB/s, 2:41 left, …`."""
+    """One line for a person, e.g. `file: downloading, 1.20 GB / 6.19 GB (19 %), 31.0 MB/s, 2:41 left, …`."""
     chinese = language == "zh"
-    parts = [f"{progress.file}: {STATES[progress.state][chinese]}".removeprefix(": ")]
-    if progress.total:
-        percent = 100 * progress.done // progress.total
-        parts[0] += f" {gb(progress.done)} / {gb(progress.total)} ({percent} %)"
-    if progress.bytes_per_second:
-        parts.append(f"{gb(int(progress.bytes_per_second))}/s")
-    if progress.seconds_left is not None:
-        parts.append(("剩余 {}" if chinese else "{} left").format(clock(progress.seconds_left)))
+    parts = [f"{progress.file}: {STATES[progress.state][chinese]}".removeprefix(": "), *_numbers(progress, chinese)]
     if progress.state == "downloading":
         parts += [progress.hub, SAFE[chinese]]
     if progress.trouble:
         parts.append(progress.trouble.text(language))
     return ("，" if chinese else ", ").join(parts)
+
+
+def _numbers(progress: Progress, chinese: bool) -> list[str]:
+    parts = []
+    if progress.total:
+        percent = 100 * progress.done // progress.total
+        parts.append(f"{gb(progress.done)} / {gb(progress.total)} ({percent} %)")
+    if progress.bytes_per_second:
+        parts.append(f"{gb(int(progress.bytes_per_second))}/s")
+    if progress.seconds_left is not None:
+        parts.append(("剩余 {}" if chinese else "{} left").format(clock(progress.seconds_left)))
+    return parts
 
 
 def clock(seconds: float) -> str:
@@ -118,21 +124,25 @@ def clock(seconds: float) -> str:
 
 
 class Terminal:
-    """Prints progress: one line that is rewritten; where `stream` is no terminal, a line now and then."""
+    """Prints progress: a line for each step and, in a terminal, a short one below that is rewritten.
+
+    Where `stream` is no terminal, a line now and then.
+    """
 
     def __init__(self, stream: TextIO, language: Language, now: Callable[[], float] = time.monotonic) -> None:
         self._stream, self._language, self._now = stream, language, now
         self._last: tuple[State, str] | None = None
         self._at = float("-inf")
+        self._clear = "\r\033[K" if stream.isatty() else ""
 
     def __call__(self, progress: Progress) -> None:
-        """Show `progress`; a change of state always, the rest when it is time."""
+        """Show `progress`; a new step always, the rest when it is time."""
         entered = (progress.state, progress.file) != self._last
         self._last = progress.state, progress.file
-        if self._stream.isatty():
-            end = "\n" if progress.trouble or progress.state == "ready" else ""
-            self._stream.write(f"\r\033[K{line(progress, self._language)}{end}")
-        elif entered or self._now() - self._at >= PLAIN_SECONDS:
-            self._stream.write(line(progress, self._language) + "\n")
+        if entered or (not self._clear and self._now() - self._at >= PLAIN_SECONDS):
+            self._stream.write(f"{self._clear}{line(progress, self._language)}\n")
             self._at = self._now()
+        elif self._clear:
+            short = ", ".join(["  ", *_numbers(progress, self._language == "zh"), progress.hub]).replace("  , ", "  ")
+            self._stream.write(self._clear + short[: shutil.get_terminal_size().columns - 3])  # 剩余 is two wider
         self._stream.flush()
