@@ -4,14 +4,14 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
-from qwen_vl_app import bench, settings, tasks
+from qwen_vl_app import bench, bench_media, doctor, settings, tasks, weights
 from qwen_vl_app.chat import Message, Text, Token
 from qwen_vl_app.errors import AppError, Language, SetupError
-from qwen_vl_app.host import Host, open_host
+from qwen_vl_app.host import Host, model_for, open_host
 from qwen_vl_app.settings import Settings
 from qwen_vl_app.weights import Terminal
 
@@ -23,14 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         words.insert(0, "serve")
     arguments = parser().parse_args(words)
     try:
-        options = settings.load(arguments, os.environ)
-        if arguments.command == "serve":
-            from qwen_vl_app import server  # gradio takes seconds to import: not for the other commands
-
-            return server.serve(options, language(os.environ))
-        if arguments.command == "bench":
-            return bench.run(options, arguments.against, arguments.rounds)
-        return asyncio.run(describe(options, arguments.pictures, arguments.prompt, language(os.environ)))
+        return int(arguments.run(settings.load(arguments, os.environ), arguments))
     except SetupError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -42,18 +35,53 @@ def parser() -> argparse.ArgumentParser:
     """The parser of the whole command line."""
     top = argparse.ArgumentParser(prog="app.py", description="Ask a local vision-language model about pictures.")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    serve = commands.add_parser("serve", help="serve the page (the default: `app.py --port 8000`)")
-    describing = commands.add_parser("describe", help="describe pictures in the terminal")
+
+    def command(name: str, run: Callable[[Settings, argparse.Namespace], int], help: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=help)
+        made.set_defaults(run=run)
+        return made
+
+    command("serve", _serve, "serve the page (the default: `app.py --port 8000`)")
+    describing = command("describe", _describe_all, "describe pictures in the terminal")
     describing.add_argument("pictures", nargs="+", metavar="PICTURE", help="picture files")
     describing.add_argument("--prompt", help="what to ask instead of a description")
-    benching = commands.add_parser("bench", help="measure this machine's speed; the last line is one JSON object")
+    command("download", _download, "fetch and verify the model's files, and nothing more")
+    benching = command("bench", _bench, "measure this machine's speed; the last line is one JSON object")
+    benching.add_argument("what", nargs="?", choices=("engine", "media"), default="engine", help="(default: engine)")
     benching.add_argument("--against", default="", metavar="URL", help="measure this server too, in turn")
-    benching.add_argument(
-        "--rounds", type=int, default=5, metavar="N", help="rounds to take the median of (default: 5)"
-    )
-    for command in (serve, describing, benching):
-        settings.add_options(command, language(os.environ))
+    benching.add_argument("--rounds", type=int, default=5, metavar="N", help="take the median of N (default: 5)")
+    checking = command("doctor", _doctor, "check this machine and say what to do")
+    checking.add_argument("--json", action="store_true", help="print the findings as JSON")
+    for made in commands.choices.values():
+        settings.add_options(made, language(os.environ))
     return top
+
+
+def _serve(options: Settings, _arguments: argparse.Namespace) -> int:
+    from qwen_vl_app import server  # gradio takes seconds to import: not for the other commands
+
+    return server.serve(options, language(os.environ))
+
+
+def _describe_all(options: Settings, arguments: argparse.Namespace) -> int:
+    return asyncio.run(describe(options, arguments.pictures, arguments.prompt, language(os.environ)))
+
+
+def _download(options: Settings, _arguments: argparse.Namespace) -> int:
+    show = Terminal(sys.stderr, language(os.environ))
+    for file in weights.fetch(model_for(options), Path(options.models_dir), options.hub, show):
+        print(file)
+    return 0
+
+
+def _bench(options: Settings, arguments: argparse.Namespace) -> int:
+    if arguments.what == "media":
+        return bench_media.run(arguments.rounds)
+    return bench.run(options, arguments.against, arguments.rounds)
+
+
+def _doctor(options: Settings, arguments: argparse.Namespace) -> int:
+    return doctor.run(options, arguments.json)
 
 
 def language(environ: Mapping[str, str]) -> Language:
