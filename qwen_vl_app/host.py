@@ -119,7 +119,9 @@ class Host:
         """
         if not self.engine.engine:
             try:
-                self.plan = plan_for(self.settings, self.model, *await self._files(show))
+                files = await self._files(show)
+                self.model = weights.refined(self.model, files)
+                self.plan = plan_for(self.settings, self.model, *files)
             except SetupError:
                 self.engine.before = "failed"
                 raise
@@ -184,12 +186,13 @@ def model_for(settings: Settings) -> Model:
     """The model that `settings` name; `auto` is the largest one that this machine's memory holds.
 
     Raises:
-        SetupError: there is no such model; the message lists those there are.
+        SetupError: there is no such model, file or repository; the message lists what there is.
     """
     if settings.model == AUTO_WORD:
         free = psutil.virtual_memory().available
         return catalogue.largest_fitting(free, settings.ctx_size or USUAL_CONTEXT)
-    return catalogue.resolve(settings.model, settings.quant, settings.mmproj)
+    folder = Path(settings.models_dir)
+    return weights.named(settings.model, settings.quant, settings.mmproj, models_dir=folder, hub=settings.hub)
 
 
 def plan_for(settings: Settings, model: Model, language: Path, projector: Path) -> Plan:

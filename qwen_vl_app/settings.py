@@ -14,6 +14,7 @@ from qwen_vl_app.errors import Language, SetupError
 KvType: TypeAlias = Literal["f16", "q8_0"]
 
 PREFIX = "QWEN_VL_"
+KNOWN_AS = "MODEL_PATH"  # what many guides call QWEN_VL_MODEL
 ROOT = Path(__file__).resolve().parent.parent
 
 

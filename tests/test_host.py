@@ -121,8 +121,23 @@ def test_auto_takes_the_largest_model_that_fits(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_an_unknown_model_is_refused() -> None:
-    with pytest.raises(SetupError, match="no model '70b'"):
+    with pytest.raises(SetupError, match="70b.*known"):
         open_host(Settings(model="70b"))
+
+
+def test_a_file_is_a_model_too_and_finds_its_projector() -> None:
+    host = open_host(Settings(model=str(ROOT / "models/demo/model.gguf"), ctx_size=2048))
+
+    async def start() -> str:
+        try:
+            await host.start()
+            asked = replace(host.request(HELLO, "me"), max_tokens=2)
+            async with aclosing(host.engine.stream(asked)) as deltas:
+                return (await join(deltas)).reason
+        finally:
+            await host.close()
+
+    assert asyncio.run(start()) in ("length", "stop")
 
 
 def test_the_plan_follows_the_settings(tmp_path: Path) -> None:

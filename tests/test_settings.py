@@ -53,3 +53,8 @@ def test_bad_values_are_refused_naming_where_they_were_set(
 def test_settings_can_be_handed_to_another_process() -> None:
     options = settings.parse(["--port", "8002", "--gpu-layers", "auto", "--kv-type", "q8_0"], {})
     assert settings.parse(settings.as_arguments(options), {}) == options
+
+
+def test_the_name_that_guides_use_is_understood_too() -> None:
+    assert settings.parse([], {"MODEL_PATH": "models/my.gguf"}).model == "models/my.gguf"
+    assert settings.parse([], {"MODEL_PATH": "my.gguf", "QWEN_VL_MODEL": "demo"}).model == "demo"
