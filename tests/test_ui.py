@@ -162,8 +162,10 @@ def test_times_count_from_the_question() -> None:
     assert final.first == 1.5 and final.rate == 2.0 and final.tokens == 3
 
 
-def test_a_single_token_has_no_rate() -> None:
-    assert replies(0.5, Accepted(74), Token("a"), END)[-1].rate == 0.0
+def test_the_rate_of_a_short_answer_counts_its_whole_time() -> None:
+    assert replies(0.5, Accepted(74), Token("a"), END)[-1].rate == 1.0
+    assert reply.Reply("ab", 2, 0.2, 0.21).rate == pytest.approx(2 / 0.21)
+    assert reply.Reply().rate == 0.0
 
 
 @pytest.mark.parametrize(
@@ -462,12 +464,13 @@ def test_the_page_shows_how_far_the_download_is(monkeypatch: pytest.MonkeyPatch)
     engine.state = "downloading"
     page.host.progress = Progress_("downloading", "model.gguf", 1_000_000_000, 4_000_000_000)
 
-    async def arrival() -> list[str]:
+    async def arrival() -> list[View]:
         asyncio.get_running_loop().call_later(0.05, setattr, engine, "state", "ready")
         return [part async for part in page.arrive(request("zh"))]
 
     seen = run(arrival())
-    assert "(25 %)" in seen[0] and 'value="0.250"' in seen[0] and seen[-1] == ""
+    assert "(25 %)" in seen[0][0] and 'value="0.250"' in seen[0][0]
+    assert seen[-1][0] == "" and "Esc" in seen[-1][1]
 
 
 def test_clear_begins_anew_and_silences_a_running_answer() -> None:
@@ -544,5 +547,6 @@ def test_jobs_are_forgotten_when_they_end() -> None:
 
 def test_the_greeting_is_in_the_persons_language() -> None:
     page, _ = desk("ok")
-    head, question, foot = run(page.greet(request("zh-CN")))
-    assert "看图问答" in head and question == tasks.DESCRIBE.zh and "发送" in foot
+    head, question = run(page.greet(request("zh-CN")))
+    assert "看图问答" in head and question == tasks.DESCRIBE.zh
+    assert "发送" in markup.foot("zh") and "<b>" not in markup.foot("zh", "<b>")

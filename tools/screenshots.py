@@ -32,7 +32,7 @@ class Shot:
     question: str
     scheme: str = "light"
     width: int = 1280
-    height: int = 800
+    height: int = 900
 
 
 SHOTS = (

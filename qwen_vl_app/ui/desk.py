@@ -39,9 +39,9 @@ class Desk:
         self.jobs = Jobs(host.engine)
 
     async def greet(self, request: gr.Request) -> View:
-        """Head, default question and foot in the browser's language."""
+        """Head and default question in the browser's language."""
         language = language_for(request)
-        return markup.head(self.host.model, language), DESCRIBE.prompt(language), markup.foot(language)
+        return markup.head(self.host.model, language), DESCRIBE.prompt(language)
 
     async def look(
         self, picture: str | None, good: str | None, question: str, request: gr.Request
@@ -123,13 +123,13 @@ class Desk:
             yield markup.working(f"{text('waits', language)} {self._stage(language)}", self._arrived())
             await asyncio.sleep(BEAT)
 
-    async def arrive(self, request: gr.Request) -> AsyncGenerator[str, None]:
-        """How far the model is, until it answers; then where it runs."""
+    async def arrive(self, request: gr.Request) -> AsyncGenerator[View, None]:
+        """How far the model is, until it answers; then, in the foot, where it runs."""
         language = language_for(request)
         while self.host.state in ON_ITS_WAY:
-            yield markup.working(self._stage(language), self._arrived())
+            yield markup.working(self._stage(language), self._arrived()), gr.skip()
             await asyncio.sleep(BEAT)
-        yield markup.fact(self.host.summary(language))
+        yield "", markup.foot(language, self.host.summary(language))
 
     def _stage(self, language: Language) -> str:
         if self.host.state == "downloading" and self.host.progress:

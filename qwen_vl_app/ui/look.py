@@ -18,6 +18,9 @@ def theme() -> gr.themes.Base:
         font=[gr.themes.Font(name) for name in FONTS],
         font_mono=[gr.themes.Font(name) for name in MONO],
     ).set(
+        body_text_color_subdued="*neutral_500",
+        body_text_color_subdued_dark="*neutral_400",
+        input_placeholder_color="*neutral_500",
         body_background_fill="*neutral_50",
         body_background_fill_dark="*neutral_950",
         button_primary_background_fill="*primary_700",

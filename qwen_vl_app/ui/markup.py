@@ -19,14 +19,9 @@ def head(model: Model, language: Language) -> str:
     )
 
 
-def foot(language: Language) -> str:
-    """The keys, under the question."""
-    return f'<p class="keys">{text("keys", language)}</p>'
-
-
-def fact(words: str) -> str:
-    """A quiet line in the head; nothing if there is nothing to say."""
-    return f'<p class="fact">{escape(words)}</p>' if words else ""
+def foot(language: Language, where: str = "") -> str:
+    """Under the question: where the model runs, once it does, and the keys."""
+    return f'<p class="foot"><span>{escape(where)}</span><span class="keys">{text("keys", language)}</span></p>'
 
 
 def working(words: str, share: float | None = None) -> str:

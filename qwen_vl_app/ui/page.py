@@ -39,8 +39,8 @@ def build(host: Host) -> gr.Blocks:
                 submit, stop, clear = _buttons()
                 foot = gr.HTML(elem_id="foot", padding=False)
         shown = [chat, status, talk, question, submit, stop]
-        page.load(desk.greet, None, [head, question, foot], **QUIET)
-        page.load(desk.arrive, None, [arrival], **QUIET)
+        page.load(desk.greet, None, [head, question], **QUIET)
+        page.load(desk.arrive, None, [arrival, foot], **QUIET)
         gr.on(
             [submit.click, question.submit],
             desk.submit,

@@ -9,6 +9,7 @@ from qwen_vl_app.errors import Language
 from qwen_vl_app.ui.texts import text
 
 PACE = 0.04  # s between two updates of the page
+MEASURABLE = 0.1  # s; tokens of less come in one bunch
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,10 @@ class Reply:
 
     @property
     def rate(self) -> float:
-        """Tokens per second after the first token; 0 if there is nothing to measure."""
-        return (self.tokens - 1) / (self.last - self.first) if self.last > self.first else 0.0
+        """Tokens per second after the first one; of an answer too short to measure so, over its whole time."""
+        if self.last - self.first >= MEASURABLE:
+            return (self.tokens - 1) / (self.last - self.first)
+        return self.tokens / self.last if self.last else 0.0
 
 
 def advance(reply: Reply, delta: Delta, now: float) -> Reply:
@@ -87,5 +90,13 @@ def summary(reply: Reply, language: Language) -> str:
     ends = {"cancelled": "stopped", "length": "length"}
     parts = [text(ends[reply.finished.reason], language)] if reply.finished.reason in ends else []
     tokens = reply.finished.usage.completion_tokens or reply.tokens
-    parts.append(text("stats", language, first=f"{reply.first:.1f}", tokens=tokens, rate=f"{reply.rate:.1f}"))
+    parts.append(
+        text(
+            "stats",
+            language,
+            first=f"{reply.first:.1f}",
+            tokens=tokens,
+            rate=f"{reply.rate:.{0 if reply.rate >= 100 else 1}f}",
+        )
+    )
     return " · ".join(parts)
