@@ -93,6 +93,12 @@ class Host:
         """Tokens that one conversation may use."""
         return self.plan.ctx_size if self.plan else self.settings.ctx_size or USUAL_CONTEXT
 
+    @property
+    def loaded(self) -> float:
+        """The fraction of the model that is loaded."""
+        engine = self.engine.engine
+        return engine.loaded if isinstance(engine, LocalEngine) else 0.0
+
     def summary(self, language: Language) -> str:
         """Where and how the model runs, in one line; empty until it is loaded."""
         engine = self.engine.engine
@@ -146,8 +152,8 @@ class Host:
         self._leaving.set()
         await self.engine.close()
 
-    async def picture(self, source: Path | bytes, name: str, owner: str = "") -> media.Picture:
-        """The picture, fitted for the model that answers; at most half of the context is its.
+    async def picture(self, source: Path | bytes, name: str, owner: str = "", among: int = 1) -> media.Picture:
+        """The picture, fitted for the model that answers; it and the others it is `among` take half of the context.
 
         With an `owner`, the same bytes from the same person are not decoded again: a follow-up sends them anew.
 
@@ -155,7 +161,8 @@ class Host:
             BadRequest: it cannot be read or is too large; see `media.open_picture`.
         """
         budget = self.model.budget
-        budget = replace(budget, max_tokens=min(budget.max_tokens, self.ctx_size // 2))
+        share = max(budget.min_tokens, self.ctx_size // 2 // among)
+        budget = replace(budget, max_tokens=min(budget.max_tokens, share))
         if not owner or isinstance(source, Path):
             return await media.open_picture(source, name, budget, self.settings.max_short_side)
         key = (owner, hashlib.sha256(source).digest(), budget.max_tokens)

@@ -377,3 +377,13 @@ def test_endless_repetition_is_stopped_and_named(loop: Loop, engine: LocalEngine
 def engine_token(loop: Loop, engine: LocalEngine) -> int:
     first = loop.run(collect(engine, ask("hi", max_tokens=1)))
     return next(delta.id for delta in first if isinstance(delta, Token))
+
+
+def test_megabytes_of_words_are_refused_while_others_are_answered(loop: Loop, engine: LocalEngine) -> None:
+    async def both() -> list[object]:
+        huge = collect(engine, ask("words " * 3_000_000))
+        return list(await asyncio.gather(huge, collect(engine, ask("hi", max_tokens=3)), return_exceptions=True))
+
+    refused, answered = loop.run(both())
+    assert isinstance(refused, ContextOverflow)
+    assert isinstance(answered, list)

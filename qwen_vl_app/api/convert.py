@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import fields, replace
 
 from qwen_vl_app.api.schema import ChatBody, ChatMessage, ImagePart, SchemaFormat, TextPart
@@ -26,7 +27,12 @@ async def to_request(body: ChatBody, host: Host, owner: str) -> Request:
     _check_turns(body.messages)
     _check_pictures(body.messages)
     _check_size(body.messages, host)
-    messages = [await _message(message, i, host) for i, message in enumerate(body.messages)]
+    among = sum(isinstance(part, ImagePart) for message in body.messages for part in _parts(message))
+
+    async def picture(url: str, field: str) -> Image:
+        return await _picture(url, field, host, owner, among)
+
+    messages = [await _message(message, i, picture) for i, message in enumerate(body.messages)]
     return replace(
         host.request(tuple(messages), owner),
         sampling=sampling(body, host.model.sampling),
@@ -90,20 +96,20 @@ def _least_tokens(part: TextPart | ImagePart, picture: int) -> int:
     return picture if isinstance(part, ImagePart) else len(part.text) // LONGEST_TOKEN
 
 
-async def _message(message: ChatMessage, number: int, host: Host) -> Message:
+async def _message(message: ChatMessage, number: int, picture: Callable[[str, str], Awaitable[Image]]) -> Message:
     role: Role = "system" if message.role == "developer" else message.role
     parts: list[Part] = []
     for i, part in enumerate(_parts(message)):
         if isinstance(part, ImagePart):
-            parts.append(await _picture(part.image_url.url, f"messages[{number}].content[{i}].image_url.url", host))
+            parts.append(await picture(part.image_url.url, f"messages[{number}].content[{i}].image_url.url"))
         else:
             parts.append(Text(part.text))
     return Message(role, tuple(parts))
 
 
-async def _picture(url: str, field: str, host: Host) -> Image:
+async def _picture(url: str, field: str, host: Host, owner: str, among: int) -> Image:
     try:
-        return (await host.picture(_decoded(url, field), field)).image
+        return (await host.picture(_decoded(url, field), field, owner, among)).image
     except BadRequest as error:
         error.details["field"] = field
         raise

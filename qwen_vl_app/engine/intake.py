@@ -19,12 +19,16 @@ REMEMBERED = 1000  # answers whose token ids are kept
 
 
 class Intake:
-    """Tokenises requests. Remembers the ids of answers: re-tokenised text can differ and would lose the prefix."""
+    """Tokenises requests, in any thread.
+
+    It remembers the ids of answers: text that is tokenised again can differ and would lose the prefix.
+    """
 
     def __init__(self, plan: Plan, language: Language, vision: Vision) -> None:
         self._ctx_size = plan.ctx_size
         self._language = language
         self._vision = vision
+        self._longest = max(len(language.piece(token)) for token in range(language.vocab_size))  # bytes of a token
         self._template = PromptTemplate(language.template)
         self._answers: OrderedDict[tuple[str, bytes], tuple[int, ...]] = OrderedDict()
 
@@ -35,6 +39,7 @@ class Intake:
             ContextOverflow: prompt and one token of answer do not fit one conversation.
             InvalidField: the JSON schema is not supported.
         """
+        self._check_size(request)
         pictures: dict[str, Image | FramePair] = {}
         entries = self._entries(request, pictures)
         needed = cells(entries) + 1
@@ -43,6 +48,13 @@ class Intake:
         room = self._ctx_size - cells(entries)
         limit = room if request.max_tokens is None else min(request.max_tokens, room)
         return Job(request, entries, pictures, self._sampler(request), limit, tell)
+
+    def _check_size(self, request: Request) -> None:
+        """Refuse what cannot fit at all before it is tokenised: megabytes of words take seconds."""
+        texts = [part.text for message in request.messages for part in message.parts if isinstance(part, Text)]
+        least = sum(map(len, texts)) // self._longest
+        if least > self._ctx_size:
+            raise ContextOverflow(needed=least, limit=self._ctx_size)
 
     def _sampler(self, request: Request) -> Sampler:
         bias = [(token, value) for token, value in request.logit_bias if 0 <= token < self._language.vocab_size]

@@ -1,6 +1,7 @@
 """The scheduler thread: who waits, who runs, who ends. What happens in a step is in `stepper.py`."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import TypeAlias
 
@@ -18,6 +19,25 @@ from qwen_vl_app.engine.wire import Resume
 from qwen_vl_app.errors import AppError, EngineFailed, QueueFull
 
 Answer: TypeAlias = tuple[str, Delta | AppError]
+
+
+@dataclass(frozen=True)
+class Accept:
+    """A job to run; a resumed one was accepted before."""
+
+    job: Job
+    resumed: bool
+
+
+@dataclass(frozen=True)
+class Refuse:
+    """A request that cannot be answered."""
+
+    request_id: str
+    error: AppError
+
+
+Command: TypeAlias = Accept | Refuse | Encode | str | None  # a str is the id of a request to cancel
 
 
 class Scheduler:
@@ -39,15 +59,24 @@ class Scheduler:
         self._sequences = Sequences(language, plan.sequences, plan.pool)
         self._stepper = Stepper(language, plan.batch, working)
         self._send = send
-        self._inbox: SimpleQueue[Request | Resume | Encode | str | None] = SimpleQueue()
+        self._inbox: SimpleQueue[Command] = SimpleQueue()
         self._outbox: list[Answer] = []
         self._waiting: list[Job] = []
         self._running: list[Job] = []
         self._open = True
 
     def submit(self, request: Request | Resume) -> None:
-        """Answer `request`, or go on with its answer."""
-        self._inbox.put(request)
+        """Answer `request`, or go on with its answer. It is tokenised here, in the caller's thread: nobody waits."""
+        resumed = isinstance(request, Resume)
+        asked = request.request if isinstance(request, Resume) else request
+        try:
+            job = self._intake.job(asked, self._tell)
+        except AppError as error:
+            self._inbox.put(Refuse(asked.id, error))
+            return
+        if isinstance(request, Resume):
+            job.resume(self._language, request.answer)
+        self._inbox.put(Accept(job, resumed))
 
     def cancel(self, request_id: str) -> None:
         """End the answer to a request early; unknown ids are ignored."""
@@ -75,15 +104,15 @@ class Scheduler:
             except Empty:
                 return
 
-    def _handle(self, command: Request | Resume | Encode | str | None) -> None:
+    def _handle(self, command: Command) -> None:
         if command is None:
             self._open = False
             for job in self._running + self._waiting:
                 job.free()
-        elif isinstance(command, Request):
-            self._accept(command)
-        elif isinstance(command, Resume):
-            self._resume(command)
+        elif isinstance(command, Accept):
+            self._accept(command.job, command.resumed)
+        elif isinstance(command, Refuse):
+            self._tell(command.request_id, command.error)
         elif isinstance(command, str):
             self._cancel(command)
         elif command.error:
@@ -97,24 +126,13 @@ class Scheduler:
             self._send(self._outbox)
             self._outbox = []
 
-    def _accept(self, request: Request) -> None:
-        try:
-            if len(self._waiting) >= self._plan.queue_size:
-                raise QueueFull(waiting=len(self._waiting))
-            job = self._intake.job(request, self._tell)
-        except AppError as error:
-            self._tell(request.id, error)
+    def _accept(self, job: Job, resumed: bool) -> None:
+        if not resumed and len(self._waiting) >= self._plan.queue_size:
+            job.free()
+            self._tell(job.id, QueueFull(waiting=len(self._waiting)))
             return
-        self._tell(request.id, Accepted(job.prompt_cells))
-        self._waiting.append(job)
-
-    def _resume(self, command: Resume) -> None:
-        try:
-            job = self._intake.job(command.request, self._tell)
-        except AppError as error:
-            self._tell(command.request.id, error)
-            return
-        job.resume(self._language, command.answer)
+        if not resumed:
+            self._tell(job.id, Accepted(job.prompt_cells))
         self._waiting.append(job)
 
     def _cancel(self, request_id: str) -> None:
