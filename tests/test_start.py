@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.timeout(600)  # environments are made: seconds each, minutes on a machine that is busy
 ROOT = Path(__file__).resolve().parent.parent
 BASE_PYTHON = Path(sys._base_executable)  # type: ignore[attr-defined]
 TOOLS = ("bash", "dirname", "uname", "sh", "env")
@@ -118,7 +119,7 @@ def with_index(packages: Path, **more: str) -> dict[str, str]:
 
 def start(app: Path, *flags: str, env: Mapping[str, str], cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     command = ["bash", str(app / "start.sh"), *flags]
-    return subprocess.run(command, env=dict(env), cwd=cwd, capture_output=True, text=True, timeout=90, check=False)
+    return subprocess.run(command, env=dict(env), cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
 
 
 @pytest.fixture(scope="module")
