@@ -31,6 +31,7 @@ LIMITS = Limits(
 )
 HASTY = replace(LIMITS, give_up_seconds=0.1)  # for what never gets better
 AT_ONCE = LIMITS.connections * LIMITS.piece  # bytes that a restart may fetch again
+OVERLAP = SIZE // 3  # bytes that sockets may hold, sent already, where two connections meet
 FILES = {"tiny-Q4_K_M.gguf": gguf(SIZE, 1), "mmproj-tiny-F16.gguf": gguf(SMALL, 2)}
 
 
@@ -84,7 +85,7 @@ def test_both_files_come_whole_and_nothing_else_stays(hub: FakeHub, tmp_path: Pa
     seen = fetch(hub, tmp_path)
     assert leftovers(tmp_path) == ["mmproj-tiny-F16.gguf", "tiny-Q4_K_M.gguf"]
     assert [report.state for report in seen][-1] == "ready"
-    assert hub.sent <= SIZE + SMALL + 2 * LIMITS.probe + AT_ONCE
+    assert hub.sent <= SIZE + SMALL + 2 * LIMITS.probe + OVERLAP
     assert COMMIT in TINY.revision and len({asked.start for asked in hub.asked}) > 2  # several connections
 
 
@@ -111,7 +112,7 @@ def test_the_second_time_nothing_is_asked_or_hashed(
 def test_a_cut_at_ninety_per_cent_is_gone_on_from(hub: FakeHub, tmp_path: Path) -> None:
     hub.manners = Manners(cut=SIZE * 9 // 10, times=1)
     fetch(hub, tmp_path)
-    assert hub.sent <= SIZE + SMALL + 4 * LIMITS.probe + AT_ONCE
+    assert hub.sent <= SIZE + SMALL + 4 * LIMITS.probe + OVERLAP
 
 
 def test_a_connection_that_is_cut_for_good_keeps_what_came(hub: FakeHub, tmp_path: Path) -> None:
@@ -120,7 +121,7 @@ def test_a_connection_that_is_cut_for_good_keeps_what_came(hub: FakeHub, tmp_pat
         fetch(hub, tmp_path, limits=HASTY)
     hub.manners, before = Manners(), hub.sent
     fetch(hub, tmp_path)
-    assert hub.sent - before <= SIZE // 10 + AT_ONCE + SMALL + 4 * LIMITS.probe
+    assert hub.sent - before <= SIZE // 10 + OVERLAP + SMALL + 4 * LIMITS.probe
 
 
 def test_one_flipped_byte_is_found_and_the_file_fetched_once_more(hub: FakeHub, tmp_path: Path) -> None:
@@ -224,14 +225,14 @@ def test_a_stopped_download_ends_soon_and_goes_on_later(hub: FakeHub, tmp_path: 
     stop = threading.Event()
 
     def report(progress: Progress) -> None:
-        if progress.done > SIZE // 4:
+        if progress.done > SIZE // 2:
             stop.set()
 
     with pytest.raises(failures.Cancelled):
         weights.fetch(TINY, tmp_path, hub.url, report, stop, environ={}, limits=LIMITS)
     hub.manners, before = Manners(), hub.sent
     fetch(hub, tmp_path)
-    assert hub.sent - before < SIZE - SIZE // 4 + AT_ONCE + SMALL + 4 * LIMITS.probe
+    assert hub.sent - before < SIZE // 2 + OVERLAP + SMALL + 4 * LIMITS.probe
 
 
 def test_a_hung_connection_does_not_delay_the_stop(hub: FakeHub, tmp_path: Path) -> None:
@@ -285,7 +286,7 @@ def test_auto_takes_the_fastest_and_never_one_with_another_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with FakeHub(dict(FILES)) as slow, FakeHub(dict(FILES)) as other, FakeHub(dict(FILES)) as fast:
-        slow.manners.delay, other.manners.extra, fast.manners.delay = 0.2, 1, 0.02
+        slow.manners.delay, other.manners.extra = 0.5, 1
         three(monkeypatch, slow, other, fast)
         fetch("auto", tmp_path)
         assert fast.sent > SIZE > slow.sent + other.sent
@@ -295,11 +296,19 @@ def test_auto_moves_on_when_a_hub_stalls_and_goes_on_with_the_same_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with FakeHub(dict(FILES)) as stalls, FakeHub(dict(FILES)) as slower:
-        stalls.manners, slower.manners = Manners(stall=SIZE * 3 // 4), Manners(delay=0.03)
+        stalls.manners, slower.manners = Manners(stall=SIZE * 3 // 4), Manners(delay=0.5)
         three(monkeypatch, stalls, DEAD, slower)
         fetch("auto", tmp_path)
         assert stalls.sent > SIZE // 2
         assert slower.sent < SIZE // 2
+
+
+def test_after_wrong_bytes_another_hub_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with FakeHub(dict(FILES)) as wrong, FakeHub(dict(FILES)) as right:
+        wrong.manners, right.manners = Manners(flip=100 * KIB), Manners(delay=0.3)
+        three(monkeypatch, wrong, DEAD, right)
+        fetch("auto", tmp_path)
+        assert wrong.sent > SIZE and right.sent > SIZE
 
 
 def test_no_hub_at_all_says_why_of_each_and_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

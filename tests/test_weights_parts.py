@@ -229,6 +229,13 @@ def test_output_that_is_no_terminal_gets_a_line_now_and_then() -> None:
     assert len(out.getvalue().splitlines()) == 2
 
 
+def test_a_terminal_that_was_closed_stops_nothing() -> None:
+    out = io.StringIO()
+    show = Terminal(out, "en")
+    out.close()
+    show(HALF)
+
+
 class Screen(io.StringIO):
     def isatty(self) -> bool:
         return True

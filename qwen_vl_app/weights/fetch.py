@@ -67,7 +67,7 @@ async def _cancellable(job: "_Fetch", cancelled: threading.Event) -> tuple[Path,
     work = asyncio.ensure_future(job.run())
     try:
         while not (await asyncio.wait({work}, timeout=CANCEL_SECONDS))[0]:
-            if cancelled.is_set():
+            if cancelled.is_set() and not job.stopped:  # once: a second cancel would hit the cleaning up
                 job.stopped = True
                 work.cancel()
         return work.result()
@@ -105,9 +105,11 @@ class _Fetch:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 async with only_one(self.folder, self.clock, self._queued):
                     found = await self._complete(files)
-        self.meter.say("ready")
         first, second = found
         assert first and second
+        self.meter.total = self.meter.here = first.stat().st_size + second.stat().st_size
+        self.meter.earlier = 0
+        self.meter.say("ready")
         return first, second
 
     def _check_allowed(self, file: File) -> None:
@@ -177,6 +179,7 @@ class _Fetch:
                 self.meter.earlier, self.meter.here = self.meter.earlier + settled.size, 0
                 return target
             journal.discard()
+            rounds.doubt()
             self.meter.here = 0
         raise Damaged(file=file.name, found=found, expected=settled.sha256, host=self.meter.hub)
 

@@ -4,6 +4,7 @@ import shutil
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, TextIO, TypeAlias
 
@@ -136,7 +137,11 @@ class Terminal:
         self._clear = "\r\033[K" if stream.isatty() else ""
 
     def __call__(self, progress: Progress) -> None:
-        """Show `progress`; a new step always, the rest when it is time."""
+        """Show `progress`; a new step always, the rest when it is time. A terminal that was closed stops nothing."""
+        with suppress(OSError, ValueError):
+            self._show(progress)
+
+    def _show(self, progress: Progress) -> None:
         entered = (progress.state, progress.file) != self._last
         self._last = progress.state, progress.file
         if entered or (not self._clear and self._now() - self._at >= PLAIN_SECONDS):

@@ -34,6 +34,12 @@ class Rounds:
         self._asleep: dict[str, float] = {}  # hub's name → when it may be asked again
         self._last_gain = 0.0
         self._failures = 0
+        self._used = ""  # the name of the hub that was used last
+        self._doubted: set[str] = set()
+
+    def doubt(self) -> None:
+        """The hub that was used last gave wrong bytes: it is taken only where no other has the file."""
+        self._doubted.add(self._used)
 
     async def fill(self, file: File, journal: Journal, settled: Callable[[File, File], None]) -> tuple[File, str]:
         """Fill the part of `file`: the file with what the hubs said of it, and the sha256 of what came.
@@ -72,18 +78,21 @@ class Rounds:
         offers, troubles = await survey(self._client, awake, self._model, file, self._limits)
         for name, trouble in troubles.items():
             self._note(name, trouble)
-        return offers
+        return sorted(offers, key=lambda offer: offer.hub.name in self._doubted)
 
     def _note(self, name: str, trouble: Trouble) -> None:
         self._troubles[name] = trouble
-        self._asleep[name] = inf if trouble.lasting else self._clock.now() + trouble.pause
+        pause = trouble.pause
+        if isinstance(trouble, Stalled) and len(self._hubs) > 1:
+            pause = self._limits.longest_pause  # its beginning comes fast: another survey would choose it again
+        self._asleep[name] = inf if trouble.lasting else self._clock.now() + pause
 
     async def _any(self, transfer: Transfer, offers: list[Offer]) -> bool:
         """Whether one of `offers`, in their order, completed the file."""
         for offer in offers:
             while True:
                 before = transfer.pieces.here
-                self._meter.hub = offer.hub.host
+                self._used, self._meter.hub = offer.hub.name, offer.hub.host
                 self._meter.say("downloading")
                 trouble = await transfer.run(self._client, offer)
                 if trouble is None:
