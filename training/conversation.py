@@ -12,25 +12,33 @@ from .prompts import PROMPTS
 from .world import COLOURS, PLACES, SHAPES, Scene
 
 SHAPE_MIX = {
-    "describe": 5,
-    "detail": 3,
+    "describe": 3,
+    "detail": 2,
     "count": 1,
-    "count_of": 1.5,
-    "colour_at": 1.5,
-    "shape_at": 2,
-    "size_at": 1.5,
-    "has": 1.5,
-    "where": 1,
-    "boxes": 2,
-    "boxes_of": 1.5,
-    "points": 1,
-    "points_of": 1,
+    "count_of": 3,
+    "colour_at": 2,
+    "shape_at": 2.5,
+    "size_at": 5,
+    "has": 5,
+    "where": 5,
+    "boxes": 0.8,
+    "boxes_of": 1.6,
+    "points": 0.3,
+    "points_of": 0.6,
     "read": 0.3,
-    "spot": 0.2,
-    "pairs": 0.2,
+    "spot": 0.15,
+    "pairs": 0.15,
     "keywords": 1,
     "summary": 1,
 }
+OFTEN = {
+    "colour_at",
+    "shape_at",
+    "size_at",
+    "has",
+    "where",
+    "count_of",
+}  # short, asked more than once in a conversation
 TEXT_MIX = {
     "describe": 2,
     "detail": 1,
@@ -150,11 +158,12 @@ def pair_question(
 
 
 def questions(rng: random.Random, scene: Scene, n: int, mix: dict[str, float]) -> list[Question]:
-    """Ask n questions of different tasks about a scene."""
+    """Ask n questions about a scene; the long ones at most once."""
     chosen: list[str] = []
     weights = dict(mix)
     while len(chosen) < n and weights:
         task = rng.choices(list(weights), list(weights.values()))[0]
         chosen.append(task)
-        del weights[task]
+        if task not in OFTEN:
+            del weights[task]
     return [question(rng, scene, task, rng.choice(LANGS)) for task in chosen]
