@@ -75,10 +75,14 @@ class Rounds:
         awake = [hub for hub in self._hubs if self._asleep.get(hub.name, 0.0) <= now]
         if not self._failures:
             self._meter.say("choosing")
-        offers, troubles = await survey(self._client, awake, self._model, file, self._limits)
-        for name, trouble in troubles.items():
-            self._note(name, trouble)
-        return sorted(offers, key=lambda offer: offer.hub.name in self._doubted)
+        for doubted in (False, True):
+            asked = [hub for hub in awake if (hub.name in self._doubted) == doubted]
+            offers, troubles = await survey(self._client, asked, self._model, file, self._limits)
+            for name, trouble in troubles.items():
+                self._note(name, trouble)
+            if offers:
+                return offers
+        return []
 
     def _note(self, name: str, trouble: Trouble) -> None:
         self._troubles[name] = trouble
