@@ -3,13 +3,11 @@
 import asyncio
 import errno
 import os
-import secrets
 import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from http.cookies import SimpleCookie
 from pathlib import Path
 
 import gradio as gr
@@ -20,15 +18,13 @@ from fastapi.responses import JSONResponse
 from qwen_vl_app import __version__
 from qwen_vl_app.api import router
 from qwen_vl_app.errors import Language, SetupError
-from qwen_vl_app.gate import MB, App, Gate, Message, Receive, Scope, Send, is_loopback
+from qwen_vl_app.gate import MB, Gate, is_loopback
 from qwen_vl_app.host import Host, open_host
 from qwen_vl_app.scratch import private_folder, uploads_in
 from qwen_vl_app.settings import Settings
-from qwen_vl_app.ui.desk import OWNER_COOKIE
-from qwen_vl_app.ui.document import dress
+from qwen_vl_app.ui.first_page import FirstPage
 from qwen_vl_app.ui.look import CSS, theme
 from qwen_vl_app.ui.page import I18N, build
-from qwen_vl_app.ui.texts import language_of
 from qwen_vl_app.weights.progress import Terminal
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # also for code of Gradio's that is not told
@@ -50,7 +46,6 @@ WELCOME = {
         "或用 --host 127.0.0.1 只允许本机访问。按 Ctrl-C 结束程序。",
     ),
 }
-YEAR = 365 * 24 * 3600  # s
 
 
 def serve(settings: Settings, language: Language = "en") -> int:
@@ -211,50 +206,3 @@ def run(app: FastAPI, door: socket.socket) -> None:
     server.run(sockets=[door])
     if life.failure:
         raise life.failure
-
-
-class FirstPage:
-    """Writes language and title into the page's HTML and gives each browser its random id."""
-
-    def __init__(self, app: App, max_upload: int) -> None:
-        self._app = app
-        self._max_upload = max_upload
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != "/" or scope["method"] != "GET":
-            await self._app(scope, receive, send)
-            return
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        cookies = {name: morsel.value for name, morsel in SimpleCookie(headers.get("cookie", "")).items()}
-        plain = [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]
-        answer = _Whole()
-        await self._app({**scope, "headers": plain}, receive, answer.take)
-        language = language_of(headers, cookies)
-        body = dress(answer.body.decode(), language, self._max_upload).encode()
-        extra = [] if OWNER_COOKIE in cookies else [(b"set-cookie", owner_cookie().encode())]
-        await answer.give(send, body, [(b"vary", b"accept-language, cookie"), (b"cache-control", b"no-store"), *extra])
-
-
-class _Whole:
-    """A response held back until it is complete."""
-
-    def __init__(self) -> None:
-        self.start: Message = {}
-        self.body = b""
-
-    async def take(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.start = message
-        else:
-            self.body += message.get("body", b"")
-
-    async def give(self, send: Send, body: bytes, extra: list[tuple[bytes, bytes]]) -> None:
-        kept = [pair for pair in self.start["headers"] if pair[0] != b"content-length"]
-        length = (b"content-length", str(len(body)).encode())
-        await send({**self.start, "headers": [*kept, length, *extra]})
-        await send({"type": "http.response.body", "body": body})
-
-
-def owner_cookie() -> str:
-    """A cookie that tells this browser's questions from everybody else's; scripts cannot read it."""
-    return f"{OWNER_COOKIE}={secrets.token_urlsafe(24)}; Max-Age={YEAR}; Path=/; HttpOnly; SameSite=Lax"

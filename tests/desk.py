@@ -1,0 +1,65 @@
+"""A desk with a scripted engine, requests as a browser sends them, and what the browser would show."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, TypeVar
+
+import gradio as gr
+from PIL import Image as PillowImage
+
+from qwen_vl_app import catalogue
+from qwen_vl_app.chat import Image
+from qwen_vl_app.errors import AppError, UnreadablePicture
+from qwen_vl_app.host import Host
+from qwen_vl_app.settings import Settings
+from qwen_vl_app.ui.desk import Desk, View
+from tests.fake_engine import FakeEngine
+
+T = TypeVar("T")
+SIDE = 32  # px
+CHAT, STATUS, TALK, QUESTION, SUBMIT, STOP = range(6)
+
+
+def make(name: str = "a.png", shade: int = 7) -> Image:
+    return Image(bytes([shade]) * SIDE * SIDE * 3, SIDE, SIDE, name)
+
+
+class FakeHost(Host):
+    """Opens every file but those called bad; counts."""
+
+    opened = 0
+
+    async def picture(self, source: Path | bytes, name: str) -> Any:
+        self.opened += 1
+        if "bad" in name:
+            raise UnreadablePicture(name=name)
+        return SimpleNamespace(image=make(name))
+
+
+def desk(*answers: str | AppError | tuple[str, AppError], pause: float = 0.0) -> tuple[Desk, FakeEngine]:
+    engine = FakeEngine(answers, pause)
+    return Desk(FakeHost(Settings(), catalogue.find("demo"), engine), ["one.png", "two.png"]), engine
+
+
+def request(language: str = "en", page: str = "tab", **cookies: str) -> Any:
+    return SimpleNamespace(headers={"accept-language": language}, cookies=cookies, session_hash=page)
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(work)
+
+
+async def views(generator: AsyncGenerator[View, None]) -> list[View]:
+    return [view async for view in generator]
+
+
+def last(seen: list[View], part: int) -> Any:
+    """The part as the browser would show it at the end."""
+    return [view[part] for view in seen if not (isinstance(view[part], dict) and view[part] == gr.skip())][-1]
+
+
+def write(folder: Path, name: str, format: str) -> str:
+    PillowImage.new("RGB", (8, 8), "red").save(folder / name, format)
+    return str(folder / name)
