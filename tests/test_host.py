@@ -121,7 +121,7 @@ def test_auto_takes_the_largest_model_that_fits(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_an_unknown_model_is_refused() -> None:
-    with pytest.raises(SetupError, match="70b.*known"):
+    with pytest.raises(SetupError, match=r"70b.*known"):
         open_host(Settings(model="70b"))
 
 
