@@ -18,7 +18,7 @@ from qwen_vl_app.doctor.finding import Finding
 from qwen_vl_app.doctor.texts import ADVICE, FOUND, TITLES
 from qwen_vl_app.settings import Settings
 from tests.fake_hub import FakeHub
-from tests.test_weights import FILES, TINY, no_proxy
+from tests.tiny import FILES, TINY, no_proxy
 
 __all__ = ["no_proxy"]
 

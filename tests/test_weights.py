@@ -1,4 +1,5 @@
-import hashlib
+"""One hub and whatever it does."""
+
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,78 +8,20 @@ from pathlib import Path
 import pytest
 
 from qwen_vl_app import weights
-from qwen_vl_app.catalogue import File, Model, PictureBudget
-from qwen_vl_app.weights import failures, hubs
+from qwen_vl_app.catalogue import File
+from qwen_vl_app.weights import failures
 from qwen_vl_app.weights.limits import Clock, Limits
 from qwen_vl_app.weights.progress import Progress
 from tests.fake_hub import COMMIT, FakeHub, Manners, gguf
+from tests.tiny import FILES, HASTY, KIB, LIMITS, OVERLAP, SIZE, SMALL, TINY, fetch, leftovers, no_proxy
 
-KIB = 1 << 10
-SIZE, SMALL = 1600 * KIB + 17, 90 * KIB
-LIMITS = Limits(
-    piece=32 * KIB,
-    connections=4,
-    spare=1 << 20,
-    probe=8 * KIB,
-    probe_seconds=3.0,
-    probe_patience=0.1,
-    connect_seconds=1.0,
-    stall_seconds=1.0,
-    stall_bytes=KIB,
-    first_pause=0.02,
-    longest_pause=0.1,
-    give_up_seconds=10.0,
-)
-HASTY = replace(LIMITS, give_up_seconds=0.1)  # for what never gets better
-AT_ONCE = LIMITS.connections * LIMITS.piece  # bytes that a restart may fetch again
-OVERLAP = SIZE // 3  # bytes that sockets may hold, sent already, where two connections meet
-FILES = {"tiny-Q4_K_M.gguf": gguf(SIZE, 1), "mmproj-tiny-F16.gguf": gguf(SMALL, 2)}
-
-
-def file(name: str) -> File:
-    return File(name, len(FILES[name]), hashlib.sha256(FILES[name]).hexdigest())
-
-
-TINY = Model(
-    name="tiny",
-    title="Tiny",
-    folder="tiny",
-    model=file("tiny-Q4_K_M.gguf"),
-    mmproj=file("mmproj-tiny-F16.gguf"),
-    budget=PictureBudget(1, 1),
-    layers=1,
-    cell_bytes=1,
-    repo="Org/Tiny-GGUF",
-    revision=COMMIT,
-)
-
-
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+__all__ = ["no_proxy"]
 
 
 @pytest.fixture
 def hub() -> Iterator[FakeHub]:
     with FakeHub(dict(FILES)) as hub:
         yield hub
-
-
-def fetch(
-    hub: FakeHub | str, folder: Path, model: Model = TINY, limits: Limits = LIMITS, **more: object
-) -> list[Progress]:
-    """Fetch into `folder`; the progress that was reported. The files are checked."""
-    seen: list[Progress] = []
-    url = hub if isinstance(hub, str) else hub.url
-    more = {"environ": {}, **more}
-    paths = weights.fetch(model, folder, url, seen.append, limits=limits, **more)  # type: ignore[arg-type]
-    assert [path.read_bytes() for path in paths] == list(FILES.values())
-    return seen
-
-
-def leftovers(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
 
 
 def test_both_files_come_whole_and_nothing_else_stays(hub: FakeHub, tmp_path: Path) -> None:
@@ -261,59 +204,3 @@ def test_files_of_unknown_size_and_hash_are_taken_as_the_hub_states_them(
     hub.manners = Manners(hashes=hashes)
     seen = fetch(hub, tmp_path, replace(TINY, model=File("tiny-Q4_K_M.gguf")))
     assert seen[-1].total == SIZE + SMALL
-
-
-def three(monkeypatch: pytest.MonkeyPatch, *addresses: FakeHub | str) -> None:
-    urls = [address if isinstance(address, str) else address.url for address in addresses]
-    table = zip(hubs.HUBS.values(), urls, strict=True)
-    monkeypatch.setattr(hubs, "HUBS", {hub.name: replace(hub, endpoint=url) for hub, url in table})
-
-
-DEAD = "http://127.0.0.1:1"
-
-
-@pytest.mark.parametrize("place", [0, 1, 2])
-def test_auto_finds_the_one_hub_that_answers(
-    hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: int
-) -> None:
-    addresses: list[FakeHub | str] = [DEAD, DEAD, DEAD]
-    addresses[place] = hub
-    three(monkeypatch, *addresses)
-    fetch("auto", tmp_path)
-
-
-def test_auto_takes_the_fastest_and_never_one_with_another_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with FakeHub(dict(FILES)) as slow, FakeHub(dict(FILES)) as other, FakeHub(dict(FILES)) as fast:
-        slow.manners.delay, other.manners.extra = 0.5, 1
-        three(monkeypatch, slow, other, fast)
-        fetch("auto", tmp_path)
-        assert fast.sent > SIZE > slow.sent + other.sent
-
-
-def test_auto_moves_on_when_a_hub_stalls_and_goes_on_with_the_same_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with FakeHub(dict(FILES)) as stalls, FakeHub(dict(FILES)) as slower:
-        stalls.manners, slower.manners = Manners(stall=SIZE * 3 // 4), Manners(delay=0.5)
-        three(monkeypatch, stalls, DEAD, slower)
-        fetch("auto", tmp_path)
-        assert stalls.sent > SIZE // 2
-        assert slower.sent < SIZE // 2
-
-
-def test_after_wrong_bytes_another_hub_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with FakeHub(dict(FILES)) as wrong, FakeHub(dict(FILES)) as right:
-        wrong.manners, right.manners = Manners(flip=100 * KIB), Manners(delay=0.3)
-        three(monkeypatch, wrong, DEAD, right)
-        fetch("auto", tmp_path)
-        assert wrong.sent > SIZE and right.sent > SIZE
-
-
-def test_no_hub_at_all_says_why_of_each_and_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    three(monkeypatch, DEAD, DEAD, DEAD)
-    with pytest.raises(failures.NoHub) as refusal:
-        fetch("auto", tmp_path, limits=HASTY)
-    assert len(refusal.value.troubles) == 3
-    assert "HTTPS_PROXY" in str(refusal.value) and f"{DEAD}/Org/Tiny-GGUF/resolve/{COMMIT}/tiny" in str(refusal.value)

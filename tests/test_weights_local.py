@@ -12,7 +12,7 @@ import pytest
 from qwen_vl_app import weights
 from qwen_vl_app.weights import failures, local
 from tests.fake_hub import FakeHub, Manners
-from tests.test_weights import AT_ONCE, COMMIT, FILES, HASTY, SIZE, SMALL, TINY, fetch, leftovers, no_proxy
+from tests.tiny import AT_ONCE, COMMIT, FILES, HASTY, SIZE, SMALL, TINY, fetch, leftovers, no_proxy
 
 __all__ = ["no_proxy"]
 

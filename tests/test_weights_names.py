@@ -14,7 +14,7 @@ from qwen_vl_app.weights import failures
 from qwen_vl_app.weights.files import cell_bytes
 from qwen_vl_app.weights.gguf import read
 from tests.fake_hub import COMMIT, FakeHub
-from tests.test_weights import FILES, LIMITS, no_proxy
+from tests.tiny import FILES, LIMITS, no_proxy
 
 __all__ = ["no_proxy"]
 DEMO = Path(__file__).resolve().parent.parent / "models" / "demo"

@@ -13,7 +13,7 @@ import pytest
 from qwen_vl_app.weights import failures
 from qwen_vl_app.weights.pieces import Journal
 from tests.fake_hub import FakeHub, Manners
-from tests.test_weights import FILES, LIMITS, OVERLAP, SIZE, SMALL, TINY, fetch, leftovers, no_proxy
+from tests.tiny import FILES, LIMITS, OVERLAP, SIZE, SMALL, TINY, fetch, leftovers, no_proxy
 
 __all__ = ["no_proxy"]
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,7 +22,7 @@ import os, resource, signal, sys
 from dataclasses import replace
 from pathlib import Path
 from qwen_vl_app import weights
-from tests.test_weights import LIMITS, TINY
+from tests.tiny import LIMITS, TINY
 exec(sys.argv[3])
 report = weights.Terminal(sys.stdout, "en", lambda: 0)
 try:
