@@ -1,7 +1,7 @@
-"""Greedy answers of transformers' Qwen3VLForConditionalGeneration beside those of the app's engine, on F16 weights.
+"""Greedy answers of transformers' Qwen3VLForConditionalGeneration, to compare the app's engine with (F16 weights).
 
-`python -m training.parity --weights FILE --model F16_FOLDER` asks both and prints how many answers are equal; a case
-that differs counts as a tie if transformers' two best logits are within 0.02 where the answers part.
+`python -m training.parity --out DIR` (needs requirements.txt) writes pictures, conversations and answers;
+`python -m training.parity_check DIR --model F16_FOLDER` (needs the app's requirements) asks the engine the same.
 """
 
 from __future__ import annotations
@@ -17,23 +17,14 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from transformers import (
-    PreTrainedTokenizerFast,
-    Qwen2VLImageProcessor,
-    Qwen3VLConfig,
-    Qwen3VLForConditionalGeneration,
-    Qwen3VLProcessor,
-    Qwen3VLVideoProcessor,
-)
+from safetensors.torch import load_file
+from transformers import Qwen2VLImageProcessorPil, Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
 from qwen_vl_app import chat, media
-from qwen_vl_app.engine.local import LocalEngine
-from qwen_vl_app.engine.plan import Plan
 
 from . import evaluate, export, tokenizer, world
 from .model import SHAPE, Shape
 
-TIE = 0.02  # logits
 LONGEST = 200  # tokens of an answer
 
 
@@ -44,7 +35,7 @@ class Case:
     pictures: list[chat.Image]
     turns: list[tuple[str, str]]  # role, text
     expected: str = ""
-    margin: float = 0.0  # the smallest gap between the two best logits
+    margin: float = 0.0  # the smallest gap between the two best logits: under 0.02 another answer counts as a tie
 
 
 def reference(weights: dict[str, torch.Tensor], s: Shape = SHAPE) -> Qwen3VLForConditionalGeneration:
@@ -86,28 +77,31 @@ def reference(weights: dict[str, torch.Tensor], s: Shape = SHAPE) -> Qwen3VLForC
         vision_end_token_id=ids["<|vision_end|>"],
     )
     model = Qwen3VLForConditionalGeneration(config).eval().float()
-    matrices = {k: v.half().float() if v.dim() > 1 and "pos_embed" not in k else v for k, v in weights.items()}
+    ours = {k: v.float() for k, v in weights.items() if "heads" not in k}
+    matrices = {k: v.half().float() if v.dim() > 1 and "pos_embed" not in k else v for k, v in ours.items()}
     model.load_state_dict(matrices)
     model.generation_config.eos_token_id = ids["<|im_end|>"]
     model.generation_config.pad_token_id = ids["<|endoftext|>"]
     return model
 
 
-def processor() -> Qwen3VLProcessor:
-    """Return transformers' own processor with our tokenizer; pictures come fitted and are not resized."""
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer.load(), eos_token="<|im_end|>", pad_token="<|endoftext|>")
-    for name in ("image_token", "video_token", "vision_bos_token", "vision_eos_token"):
-        words = {"image_token": "<|image_pad|>", "video_token": "<|video_pad|>"}
-        words |= {"vision_bos_token": "<|vision_start|>", "vision_eos_token": "<|vision_end|>"}
-        setattr(fast, name, words[name])
+def processor() -> Qwen2VLImageProcessorPil:
+    """Return transformers' own picture processor for Qwen3-VL; pictures come fitted, so it does not resize them."""
     pixels = {"shortest_edge": 1024, "longest_edge": 1024 * 1024}
-    images = Qwen2VLImageProcessor(
+    return Qwen2VLImageProcessorPil(
         patch_size=16, temporal_patch_size=2, merge_size=2, image_mean=[0.5] * 3, image_std=[0.5] * 3, size=pixels
     )
-    video = Qwen3VLVideoProcessor(patch_size=16)
-    return Qwen3VLProcessor(
-        image_processor=images, tokenizer=fast, video_processor=video, chat_template=export.TEMPLATE
-    )
+
+
+def _inputs(prepare: Qwen2VLImageProcessorPil, case: Case) -> dict[str, torch.Tensor]:
+    """Return a case as the model takes it: what Qwen3VLProcessor does, which cannot be made without torchvision."""
+    seen = prepare([to_pil(p) for p in case.pictures], return_tensors="pt")
+    text, mark = prompt_text(case), "<|image_pad|>"
+    for _, rows, columns in seen["image_grid_thw"].tolist():
+        text = text.replace(mark, "<|placeholder|>" * (rows * columns // 4), 1)
+    ids = torch.tensor([tokenizer.load().encode(text.replace("<|placeholder|>", mark)).ids])
+    kinds = (ids == tokenizer.special(mark)).int()
+    return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "mm_token_type_ids": kinds, **seen}
 
 
 def to_pil(image: chat.Image) -> Image.Image:
@@ -125,10 +119,9 @@ def prompt_text(case: Case) -> str:
 
 
 @torch.no_grad()
-def answer(model: Qwen3VLForConditionalGeneration, prepare: Qwen3VLProcessor, case: Case) -> None:
+def answer(model: Qwen3VLForConditionalGeneration, prepare: Qwen2VLImageProcessorPil, case: Case) -> None:
     """Let transformers answer a case greedily; notes the text and the smallest margin."""
-    pictures = [to_pil(p) for p in case.pictures]
-    inputs: Any = prepare(text=[prompt_text(case)], images=pictures, return_tensors="pt")
+    inputs: Any = _inputs(prepare, case)
     out = model.generate(
         **inputs, max_new_tokens=LONGEST, do_sample=False, output_scores=True, return_dict_in_generate=True
     )
@@ -157,62 +150,31 @@ async def cases(n: int) -> list[Case]:
     return out
 
 
-async def ask(engine: LocalEngine, case: Case) -> str:
-    """Let the app's engine answer a case."""
-    messages = []
-    for i, (role, text) in enumerate(case.turns):
-        seen = tuple(case.pictures) if i == 0 else ()
-        messages.append(chat.Message(role, (*seen, chat.Text(text))))  # type: ignore[arg-type]
-    request = chat.Request(tuple(messages), chat.Sampling(), max_tokens=LONGEST)
-    return (await chat.join(engine.stream(request))).text
-
-
-def keep(found: list[Case], folder: Path, n: int) -> None:
-    """Save n cases as a test's fixtures: pictures as PNG, conversations and answers as JSON."""
+def keep(found: list[Case], folder: Path) -> None:
+    """Save cases: pictures as PNG, conversations and answers as JSON."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
-    for i, case in enumerate(found[:n]):
-        names = [f"{i:02d}-{j}.png" for j in range(len(case.pictures))]
+    for i, case in enumerate(found):
+        names = [f"{i:03d}-{j}.png" for j in range(len(case.pictures))]
         for name, image in zip(names, case.pictures, strict=True):
             to_pil(image).save(folder / name, optimize=True)
         rows.append({"pictures": names, "turns": case.turns, "answer": case.expected, "margin": round(case.margin, 4)})
     (folder / "cases.json").write_text(json.dumps(rows, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
-async def compare(args: argparse.Namespace) -> None:
-    """Ask both and print the count."""
-    from safetensors.torch import load_file
-
-    torch.set_num_threads(1)
-    model, prepare = reference(load_file(args.weights)), processor()
-    found = await cases(args.n)
-    files = (str(args.model / "model.gguf"), str(args.model / "mmproj.gguf"))
-    engine = LocalEngine(Plan(*files, 2048, 4096, parallel=1, gpu_layers=0, threads=1))
-    await engine.start()
-    equal = ties = 0
-    for case in found:
-        answer(model, prepare, case)
-        text = await ask(engine, case)
-        equal += text == case.expected
-        tie = text != case.expected and case.margin <= TIE
-        ties += tie
-        if text != case.expected:
-            print(json.dumps([case.turns[-1][1], case.expected, text, round(case.margin, 4), tie], ensure_ascii=False))
-    await engine.close()
-    print(f"{equal} of {len(found)} equal, {ties} ties")
-    if args.keep:
-        keep([c for c in found if c.margin > TIE], args.keep, args.kept)
-
-
 def main() -> None:
-    """Compare."""
+    """Write the cases."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--weights", type=Path, default=export.ROOT / "training" / "checkpoint.safetensors")
-    parser.add_argument("--model", type=Path, required=True, help="folder of an export with --type F16")
+    parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("-n", type=int, default=200)
-    parser.add_argument("--keep", type=Path, help="save fixtures here")
-    parser.add_argument("--kept", type=int, default=40)
-    asyncio.run(compare(parser.parse_args()))
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    model, prepare = reference(load_file(args.weights)), processor()
+    found = asyncio.run(cases(args.n))
+    for case in found:
+        answer(model, prepare, case)
+    keep(found, args.out)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 import torch.distributed
 import torch.multiprocessing
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from . import batches, losses
 from .optimiser import Optimiser
@@ -47,10 +47,10 @@ def stage_at(step: int) -> Stage:
     return next(s for s in PLAN if step < s.until)
 
 
-def batch_at(step: int, rank: int, ranks: int) -> batches.Batch:
+def batch_at(seed: int, step: int, rank: int, ranks: int) -> batches.Batch:
     """Make one process's part of a step's batch; it follows from the numbers alone."""
     mix = stage_at(step).mix
-    rng = random.Random((SEED * 1_000_003 + step) * 16 + rank)
+    rng = random.Random((seed * 1_000_003 + step) * 16 + rank)
     return batches.make(rng, batches.smaller(mix, mix.pictures // ranks))
 
 
@@ -93,9 +93,18 @@ def save(run: Path, optimiser: Optimiser, step: int, minutes: float) -> None:
     state = {"optimiser": optimiser.state(), "step": step, "minutes": minutes}
     torch.save(state, run / "state.part")
     (run / "state.part").replace(run / "state.pt")
-    averaged = {k.removeprefix("demo."): v.contiguous() for k, v in optimiser.average.items() if k.startswith("demo.")}
+    averaged = {k.removeprefix("demo."): v.half() for k, v in optimiser.average.items()}
     save_file(averaged, run / "average.part")
     (run / "average.part").replace(run / "average.safetensors")
+
+
+def take(optimiser: Optimiser, file: Path) -> None:
+    """Begin from saved averaged weights instead of random ones."""
+    for k, v in load_file(file).items():
+        name = k if "heads" in k else f"demo.{k}"
+        for weights in (optimiser.master, optimiser.average):
+            weights[name].copy_(v)
+        optimiser.model[name].data.copy_(v)
 
 
 def rate(minutes: float, total: float, down: float) -> float:
@@ -114,6 +123,9 @@ def _start(args: argparse.Namespace, rank: int) -> tuple[losses.Trained, Optimis
         state: dict[str, Any] = torch.load(args.run / "state.pt", weights_only=True)
         optimiser.restore(state["optimiser"])
         step, minutes = int(state["step"]), float(state["minutes"])
+    elif args.weights:
+        take(optimiser, args.weights)
+        step = PLAN[-2].until
     return model, optimiser, step, minutes
 
 
@@ -127,7 +139,7 @@ def _train(rank: int, args: argparse.Namespace) -> None:
     minutes = before
     while minutes < args.minutes:
         stage, at = stage_at(step), time.monotonic()
-        batch = batch_at(step, rank, args.processes)
+        batch = batch_at(args.seed, step, rank, args.processes)
         made = time.monotonic()
         loss, dense, right, heads = losses.forward(model, batch, stage.mix.talk)
         (loss + stage.dense * dense).backward()
@@ -153,6 +165,8 @@ def main() -> None:
     """Train until the time is over."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, required=True, help="folder of checkpoint and log")
+    parser.add_argument("--weights", type=Path, help="begin from these (training/checkpoint.safetensors), last stage")
+    parser.add_argument("--seed", type=int, default=SEED, help="another one when beginning from weights")
     parser.add_argument("--minutes", type=float, default=240, help="training time in all, earlier starts counted")
     parser.add_argument("--down", type=float, default=60, help="minutes of falling rates at the end")
     parser.add_argument("--muon", type=float, default=0.02)
