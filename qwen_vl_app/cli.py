@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(arguments.run(settings.load(arguments, os.environ), arguments))
     except SetupError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {error.text(language(os.environ))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

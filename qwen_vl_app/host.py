@@ -197,7 +197,7 @@ def model_for(settings: Settings) -> Model:
     """
     if settings.model == AUTO_WORD:
         free = psutil.virtual_memory().available
-        return catalogue.largest_fitting(free, settings.ctx_size or USUAL_CONTEXT)
+        return catalogue.largest_fitting(free, settings.ctx_size or USUAL_CONTEXT, settings.quant, settings.mmproj)
     folder = Path(settings.models_dir)
     return weights.named(settings.model, settings.quant, settings.mmproj, models_dir=folder, hub=settings.hub)
 

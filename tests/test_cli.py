@@ -1,0 +1,78 @@
+"""The command line, as a person meets it: what it prints, where, and its exit status."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from qwen_vl_app import cli
+from tests.conftest import ROOT
+from tests.scenes import png
+from training import world
+
+SEED = 9204
+
+
+def app(*words: str, language: str = "C.UTF-8") -> "subprocess.CompletedProcess[str]":
+    environ = {**os.environ, "LC_ALL": language}
+    return subprocess.run([sys.executable, "app.py", *words], cwd=ROOT, capture_output=True, text=True, env=environ)
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Path:
+    """A drawn picture as a file."""
+    file = tmp_path / "scene 场景.png"
+    file.write_bytes(png(SEED, shapes=1))
+    return file
+
+
+def test_a_picture_is_described_in_the_language_of_the_locale(scene: Path) -> None:
+    shape = world.scene(SEED, n=1).shapes[0]
+    english = app("describe", str(scene), "--model", "demo")
+    assert english.returncode == 0, english.stderr
+    assert shape.colour in english.stdout
+    chinese = app("describe", str(scene), "--model", "demo", language="zh_CN.UTF-8")
+    assert any("\u4e00" <= letter <= "\u9fff" for letter in chinese.stdout)
+
+
+def test_one_bad_file_does_not_keep_the_others_from_being_described(scene: Path, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.png"
+    wrong.write_bytes(b"no picture")
+    done = app("describe", str(wrong), str(tmp_path / "nowhere.png"), str(scene), "--model", "demo")
+    assert done.returncode == 1
+    assert done.stderr.count("error:") == 2
+    assert world.scene(SEED, n=1).shapes[0].colour in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["describe", "x.png", "--model", "70b"], "70b"),
+        (["--port", "http"], "--port: 'http' is not a whole number"),
+        (["describe", "x.png", "--model", "demo", "--models-dir", "/nowhere"], "model.gguf"),
+    ],
+)
+def test_a_start_that_cannot_be_is_one_line_and_no_traceback(words: list[str], said: str) -> None:
+    done = app(*words)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_download_says_where_the_files_are() -> None:
+    done = app("download", "--model", "demo")
+    assert done.returncode == 0, done.stderr
+    assert [Path(line).name for line in done.stdout.split()] == ["model.gguf", "mmproj.gguf"]
+
+
+def test_flags_alone_serve_the_page() -> None:
+    assert cli.parser().parse_args(["serve", "--port", "1"]).run is cli._serve
+    assert cli.parser().parse_args(["bench", "media"]).what == "media"
+
+
+@pytest.mark.parametrize(("locale", "language"), [("zh_CN.UTF-8", "zh"), ("en_GB", "en"), ("", "en")])
+def test_the_locale_tells_the_language(locale: str, language: str) -> None:
+    assert cli.language({"LANG": locale}) == language
+    assert cli.language({"LANG": "en_US", "LC_ALL": locale}) == language
