@@ -25,6 +25,7 @@ MB = 1_000_000  # bytes
 WRONG_PASSWORD_PAUSE = 0.5  # s; wrong ones are answered one after the other
 BODY_IDLE = 30.0  # s without a byte of an unfinished upload
 OPEN_PATHS = ("/health",)
+API_PATHS = "/v1/"
 # Parts of Gradio that fetch addresses, run recordings or edit code; nothing here uses them.
 CLOSED_PATHS = ("file=http", "file/http", "proxy=", "/process_recording", "/vibe-", "/undo-vibe", "/monitoring")
 POLICY = (
@@ -43,8 +44,10 @@ HEADERS = [
 class Gate:
     """Lets through what is allowed and answers the rest itself, in the API's error shape."""
 
-    def __init__(self, app: App, max_bytes: int, auth: str = "", loopback: bool = True) -> None:
+    def __init__(self, app: App, max_bytes: int, auth: str = "", keyed: bool = False, loopback: bool = True) -> None:
+        """`auth` is user:password for everything; below /v1/ an API key of its own is asked for if `keyed`."""
         self._app = app
+        self._keyed = keyed
         self._max_bytes = max_bytes
         self._auth = auth.encode()
         self._loopback = loopback
@@ -80,6 +83,8 @@ class Gate:
     async def _check_password(self, path: str, authorization: str) -> None:
         if not self._auth or path in OPEN_PATHS or knows_password(authorization, self._auth):
             return
+        if self._keyed and path.startswith(API_PATHS):
+            return  # the API asks for its own key there
         if authorization:
             async with self._wrong:
                 await asyncio.sleep(WRONG_PASSWORD_PAUSE)
@@ -134,7 +139,7 @@ class _Cut(Exception):
 
 async def refuse(error: AppError, send: Send) -> None:
     """Answer with the error: its status, and its text in the shape of the API."""
-    body = json.dumps({"error": {"message": str(error), "type": error.kind, "code": error.code}}).encode()
+    body = json.dumps(error.answer()).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     if error.status == Unauthorized.status:
         headers.append((b"www-authenticate", b'Basic realm="password", charset="UTF-8"'))

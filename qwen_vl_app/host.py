@@ -99,6 +99,17 @@ class Host:
         engine = self.engine.engine
         return engine.loaded if isinstance(engine, LocalEngine) else 0.0
 
+    def health(self) -> dict[str, object]:
+        """State, model, how far the download (bytes) and the loading (fraction) are, and the plan in use."""
+        download = self.progress.as_json() if self.progress else None
+        return {
+            "state": self.state,
+            "model": self.model.name,
+            "download": download,
+            "loaded": round(self.loaded, 3),
+            "plan": self.summary("en"),
+        }
+
     def summary(self, language: Language) -> str:
         """Where and how the model runs, in one line; empty until it is loaded."""
         engine = self.engine.engine

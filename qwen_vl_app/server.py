@@ -127,14 +127,19 @@ def create_app(host: Host, language: Language = "en") -> FastAPI:
     @app.get("/health")
     def health() -> JSONResponse:
         """Whether questions are answered now: 200 when they are, 503 when not."""
-        body = {"state": host.state, "model": host.model.name, "version": __version__}
-        return JSONResponse(body, status_code=200 if host.state == "ready" else 503)
+        return JSONResponse(
+            {**host.health(), "version": __version__}, status_code=200 if host.state == "ready" else 503
+        )
 
     app.include_router(router(host))
     _mount(app, page, settings)
     app.add_middleware(FirstPage, max_upload=settings.max_upload)
     app.add_middleware(
-        Gate, max_bytes=settings.max_upload * MB, auth=settings.auth, loopback=is_loopback(settings.host)
+        Gate,
+        max_bytes=settings.max_upload * MB,
+        auth=settings.auth,
+        keyed=bool(settings.api_key),
+        loopback=is_loopback(settings.host),
     )
     return app
 
@@ -185,6 +190,7 @@ class Life:
     async def _load(self) -> None:
         try:
             await self._host.start(Terminal(sys.stderr, self._language))
+            print(self._host.summary(self._language), flush=True)
         except SetupError as failure:
             self.failure = failure
             self.quit()

@@ -56,6 +56,8 @@ def test_a_refusal_has_the_shape_of_the_api() -> None:
         "message": "Another web site is not allowed to use this program.",
         "type": "permission_error",
         "code": "forbidden_origin",
+        "param": None,
+        "details": {},
     }
 
 
@@ -198,3 +200,11 @@ def test_wrong_passwords_take_their_time(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_host_names() -> None:
     assert [host_name(netloc) for netloc in ("a:1", "[::1]:2", "b", "")] == ["a", "::1", "b", ""]
     assert not is_loopback("") and not is_loopback("10.0.0.1")
+
+
+def test_with_a_key_of_its_own_the_api_is_not_asked_for_the_password() -> None:
+    keyed = client(auth="me:secret", keyed=True)
+    assert keyed.get("/v1/models").status_code == 200
+    assert keyed.get("/").status_code == 401
+    assert keyed.get("/v1").status_code == 401
+    assert client(auth="me:secret").get("/v1/models").status_code == 401
