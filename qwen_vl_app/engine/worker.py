@@ -82,8 +82,15 @@ def prove(language: Language, vision: Vision) -> None:
     language.forget(0)
 
 
+def end_process(args: threading.ExceptHookArgs) -> None:
+    """A thread that dies would leave people waiting for ever: the process ends with it and is started again."""
+    threading.__excepthook__(args)
+    os._exit(1)
+
+
 def main(descriptor: int) -> None:
     """Load what the first message says, then answer until told to close."""
+    threading.excepthook = end_process
     link = Link(connection := Connection(descriptor))
     plan = connection.recv()
     assert isinstance(plan, Plan)
