@@ -5,8 +5,7 @@ import hashlib
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
@@ -15,55 +14,19 @@ import psutil
 
 from qwen_vl_app import catalogue, media, weights
 from qwen_vl_app.catalogue import Model
-from qwen_vl_app.chat import Delta, Message, Request
+from qwen_vl_app.chat import Message, Request
 from qwen_vl_app.engine import Engine, State
 from qwen_vl_app.engine.fit import IDLE_PER_SLOT, KV_SCALE, USUAL_CONTEXT, contexts, summary
 from qwen_vl_app.engine.local import LocalEngine
 from qwen_vl_app.engine.plan import Plan
-from qwen_vl_app.errors import Language, NotReady, SetupError
+from qwen_vl_app.engine.switch import Switch
+from qwen_vl_app.errors import Language, SetupError
 from qwen_vl_app.settings import AUTO_WORD, Settings
 from qwen_vl_app.weights import Progress
 
 OPENED_BYTES = 64 << 20  # pixels of pictures that need not be decoded again
 
 Fetch: TypeAlias = Callable[[Model, Path, str, Callable[[Progress], None], threading.Event], tuple[Path, Path]]
-
-
-class Switch:
-    """The engine that requests go to: none until the model's files are here, then the one that loads them."""
-
-    def __init__(self) -> None:
-        self.engine: Engine | None = None
-        self.before: State = "waiting"
-
-    @property
-    def state(self) -> State:
-        """Whether requests are answered now."""
-        return self.engine.state if self.engine else self.before
-
-    async def start(self) -> None:
-        """See `Engine.start`."""
-        if self.engine:
-            await self.engine.start()
-
-    async def stream(self, request: Request) -> AsyncGenerator[Delta, None]:
-        """See `Engine.stream`."""
-        if not self.engine:
-            raise NotReady(state=self.before)
-        async with aclosing(self.engine.stream(request)) as deltas:
-            async for delta in deltas:
-                yield delta
-
-    async def cancel(self, request_id: str) -> None:
-        """See `Engine.cancel`."""
-        if self.engine:
-            await self.engine.cancel(request_id)
-
-    async def close(self) -> None:
-        """See `Engine.close`."""
-        self.before = "closed"
-        if self.engine:
-            await self.engine.close()
 
 
 class Host:

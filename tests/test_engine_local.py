@@ -375,7 +375,7 @@ def test_endless_repetition_is_stopped_and_named(loop: Loop, engine: LocalEngine
 
 
 def engine_token(loop: Loop, engine: LocalEngine) -> int:
-    first = loop.run(collect(engine, ask("hi", max_tokens=1)))
+    first = loop.run(collect(engine, ask(fitted(9100)[0], "Describe this picture.", max_tokens=1)))
     return next(delta.id for delta in first if isinstance(delta, Token))
 
 

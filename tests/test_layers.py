@@ -22,7 +22,10 @@ LAYERS = [
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 HEAVY = {
-    "llama_cpp": {*(f"engine/{name}.py" for name in ("native", "vision", "sampling", "grammar")), "install/proof.py"},
+    "llama_cpp": {
+        *(f"engine/{name}.py" for name in ("native", "vision", "sampling", "grammar", "devices")),
+        "install/proof.py",
+    },
     "gradio": {"ui/", "server.py"},
     "PIL": {"media/", "bench_media.py", "bench_client.py"},
     "torch": set(),

@@ -1,6 +1,7 @@
 """llama.cpp's language part: one model, one context with many sequences. No policy lives here.
 
-Only this file, `vision.py`, `sampling.py` and `grammar.py` import llama_cpp. Objects are used by one thread at a time.
+Only this file, `vision.py`, `sampling.py`, `grammar.py` and `devices.py` import llama_cpp. Objects are used by one
+thread at a time.
 """
 
 import ctypes
@@ -13,11 +14,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from llama_cpp import llama_cpp as C
 from llama_cpp import mtmd_cpp
-from llama_cpp._ggml import libggml
 from numpy.typing import NDArray
 
 from qwen_vl_app.chat import Sampling
-from qwen_vl_app.engine.plan import Device, Plan
+from qwen_vl_app.engine.plan import Plan
 from qwen_vl_app.engine.sampling import Sampler
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,6 @@ log = logging.getLogger(__name__)
 NO_SLOT = 1  # llama_decode: no free cells, nothing changed
 LOG_WARN, LOG_ERROR = 3, 4  # ggml_log_level
 FLASH_ATTENTION_AUTO, FLASH_ATTENTION_ON = -1, 1
-GPU_KINDS = (1, 2)  # ggml_backend_dev_type: GPU, integrated GPU
 
 Floats: TypeAlias = NDArray[np.float32]
 Ints: TypeAlias = NDArray[np.int32]
@@ -183,21 +182,6 @@ class Language:
         C.llama_batch_free(self._batch)
         C.llama_free(self._context)
         C.llama_model_free(self.model)
-
-
-def gpus() -> list[Device]:
-    """The GPUs that this build of llama.cpp can use."""
-    for name in ("ggml_backend_dev_get", "ggml_backend_dev_description"):
-        getattr(libggml, name).restype = ctypes.c_void_p
-    found = [ctypes.c_void_p(libggml.ggml_backend_dev_get(i)) for i in range(libggml.ggml_backend_dev_count())]
-    return [_device(each) for each in found if libggml.ggml_backend_dev_type(each) in GPU_KINDS]
-
-
-def _device(handle: ctypes.c_void_p) -> Device:
-    free, total = ctypes.c_size_t(), ctypes.c_size_t()
-    libggml.ggml_backend_dev_memory(handle, ctypes.byref(free), ctypes.byref(total))
-    name = ctypes.string_at(libggml.ggml_backend_dev_description(handle)).decode("utf-8", "replace")
-    return Device(name, free.value, total.value)
 
 
 def check_file(name: str) -> None:

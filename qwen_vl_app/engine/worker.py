@@ -9,8 +9,9 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from qwen_vl_app.chat import Image, Request
+from qwen_vl_app.engine.devices import gpus
 from qwen_vl_app.engine.fit import on_device
-from qwen_vl_app.engine.native import FileError, Language, LoadError, gpus, quiet
+from qwen_vl_app.engine.native import FileError, Language, LoadError, quiet
 from qwen_vl_app.engine.plan import Plan
 from qwen_vl_app.engine.scheduler import Scheduler
 from qwen_vl_app.engine.vision import Vision
