@@ -16,7 +16,7 @@ from statistics import median
 import httpx2
 import psutil
 
-from qwen_vl_app.bench_client import Client, measure
+from qwen_vl_app.bench_client import Client, measure, user
 from qwen_vl_app.errors import SetupError
 from qwen_vl_app.host import model_for, plan_for
 from qwen_vl_app.settings import Settings, as_arguments
@@ -44,18 +44,20 @@ def run(settings: Settings, against: str, rounds: int) -> int:
 
 def _rounds(servers: dict[str, str], rounds: int) -> dict[str, list[dict[str, float]]]:
     results: dict[str, list[dict[str, float]]] = {name: [] for name in servers}
-    for number in range(rounds + 1):  # the first one warms up
+    for number in range(rounds + 1):
         for name, url in servers.items():
             client = Client(url)
             try:
+                if number == 0:
+                    client.ask([user("Warm up.", client.fresh())], 8)
+                    continue
                 found = measure(client, STREAMS)
             except httpx2.HTTPError as error:
                 raise SetupError(f"{url} does not answer as it should: {error}") from error
             finally:
                 client.close()
-            if number:
-                results[name].append(found)
-                print(f"round {number} of {rounds}, {name}", file=sys.stderr)
+            results[name].append(found)
+            print(f"round {number} of {rounds}, {name}", file=sys.stderr)
     return results
 
 
