@@ -47,7 +47,7 @@ def named(file: File) -> str:
 
 def gigabytes(size: int) -> str:
     """Size in GB with one decimal; what is kept in the repository is small."""
-    return f"{size / 1e9:.1f} GB" if size else "8 MB"
+    return f"{size / 1e9:.1f} GB" if size else "6 MB"
 
 
 def table(name: str, language: str) -> str:
