@@ -16,14 +16,16 @@ from qwen_vl_app import catalogue, media, weights
 from qwen_vl_app.catalogue import Model
 from qwen_vl_app.chat import Message, Request
 from qwen_vl_app.engine import Engine, State
-from qwen_vl_app.engine.fit import IDLE_PER_SLOT, KV_SCALE, USUAL_CONTEXT, contexts, summary
+from qwen_vl_app.engine.fit import IDLE_PER_SLOT, KV_SCALE, SMALLEST_CONTEXT, USUAL_CONTEXT, contexts, summary
 from qwen_vl_app.engine.local import LocalEngine
 from qwen_vl_app.engine.plan import Plan
 from qwen_vl_app.engine.switch import Switch
 from qwen_vl_app.errors import Language, SetupError
-from qwen_vl_app.settings import AUTO_WORD, Settings
+from qwen_vl_app.settings import AUTO_WORD, ROOT, Settings
 from qwen_vl_app.weights import Progress
 
+DEMO = "demo"
+BUNDLED = ROOT / "models"  # the demo's files lie in the repository, wherever --models-dir leads
 OPENED_BYTES = 64 << 20  # pixels of pictures that need not be decoded again
 
 Fetch: TypeAlias = Callable[[Model, Path, str, Callable[[Progress], None], threading.Event], tuple[Path, Path]]
@@ -43,6 +45,8 @@ class Host:
         self.progress: Progress | None = None
         self.plan: Plan | None = None
         self._opened: OrderedDict[tuple[str, bytes, int], media.Picture] = OrderedDict()
+        self._demo: Host | None = None
+        self._demo_starts = asyncio.Lock()
         self._fetch = fetch
         self._leaving = threading.Event()
 
@@ -121,10 +125,28 @@ class Host:
 
         return await asyncio.to_thread(self._fetch, self.model, folder, self.settings.hub, report, self._leaving)
 
+    async def demo(self) -> "Host":
+        """The demo model, which answers beside any other; loaded when it is asked for the first time.
+
+        Raises:
+            SetupError: it cannot be loaded.
+        """
+        if self.model.name == DEMO:
+            return self
+        async with self._demo_starts:
+            if self._demo is None:
+                settings = replace(self.settings, model=DEMO, ctx_size=SMALLEST_CONTEXT, models_dir=str(BUNDLED))
+                demo = Host(settings, catalogue.find(DEMO))
+                await demo.start()
+                self._demo = demo
+        return self._demo
+
     async def close(self) -> None:
-        """Stop the download or the engine; no process is left."""
+        """Stop the download or the engines; no process is left."""
         self._leaving.set()
         await self.engine.close()
+        if self._demo:
+            await self._demo.close()
 
     async def picture(self, source: Path | bytes, name: str, owner: str = "", among: int = 1) -> media.Picture:
         """The picture, fitted for the model that answers; it and the others it is `among` take half of the context.

@@ -16,17 +16,20 @@ from qwen_vl_app.api.convert import to_request
 from qwen_vl_app.api.parse import parse
 from qwen_vl_app.api.reply import EventStream, Reply
 from qwen_vl_app.api.schema import Completion, ErrorBody, ModelCard, ModelList, request_schema
+from qwen_vl_app.catalogue import Model, find
 from qwen_vl_app.chat import Delta, join
+from qwen_vl_app.engine.fit import SMALLEST_CONTEXT
 from qwen_vl_app.errors import (
     AppError,
     NotReady,
+    SetupError,
     Unauthorized,
     Unavailable,
     UnknownAddress,
     UnknownModel,
     WrongMethod,
 )
-from qwen_vl_app.host import Host
+from qwen_vl_app.host import DEMO, Host
 
 RETRY_AFTER = 5  # s: what a client is told that comes too early or into a full queue
 CLIENT_LEFT = 499  # nobody reads it
@@ -84,13 +87,12 @@ def router(host: Host) -> APIRouter:
     @routes.get("/models", response_model=ModelList)
     def models() -> ModelList:
         """The models that answer."""
-        return ModelList(object="list", data=[model_card(host, since)])
+        return ModelList(object="list", data=[model_card(model, host, since) for model in models_of(host)])
 
     @routes.get("/models/{name}", response_model=ModelCard)
     def model(name: str) -> ModelCard:
         """One model."""
-        check_model(host, name)
-        return model_card(host, since)
+        return model_card(meant(host, name), host, since)
 
     @routes.api_route("/{rest:path}", methods=EVERY_METHOD, include_in_schema=False)
     def elsewhere(rest: str, request: Request) -> None:
@@ -101,27 +103,53 @@ def router(host: Host) -> APIRouter:
     return routes
 
 
-def model_card(host: Host, created: int) -> ModelCard:
-    """What `/v1/models` says about the model of `host`; `created` in seconds since 1970."""
+def models_of(host: Host) -> list[Model]:
+    """The model of `host`, and the demo, which answers beside it."""
+    demo = find(DEMO)
+    return [host.model] if host.model.name == DEMO else [host.model, demo]
+
+
+def model_card(model: Model, host: Host, created: int) -> ModelCard:
+    """What `/v1/models` says about `model`; `created` in seconds since 1970."""
     return ModelCard(
-        id=host.model.name,
+        id=model.name,
         object="model",
         created=created,
         owned_by="local",
-        title=host.model.title,
-        max_model_len=host.ctx_size,
+        title=model.title,
+        max_model_len=host.ctx_size if model is host.model else SMALLEST_CONTEXT,
     )
 
 
-def check_model(host: Host, name: str | None) -> None:
-    """Refuse every name but the model's own, its title, `default` and none.
+def meant(host: Host, name: str | None) -> Model:
+    """The model that a request names: by name or title; `default` or none is the model of `host`.
 
     Raises:
-        UnknownModel: naming the model there is.
+        UnknownModel: naming the models there are.
     """
-    known = ("", "default", host.model.name.casefold(), host.model.title.casefold())
-    if (name or "").strip().casefold() not in known:
-        raise UnknownModel(name=(name or "")[:100], known=host.model.name, field="model")
+    wanted = (name or "").strip().casefold()
+    models = models_of(host)
+    for model in models:
+        if wanted in (model.name.casefold(), model.title.casefold()):
+            return model
+    if wanted in ("", "default"):
+        return host.model
+    raise UnknownModel(name=(name or "")[:100], known=", ".join(model.name for model in models), field="model")
+
+
+async def answering(host: Host, name: str | None) -> Host:
+    """The host of the model that a request names, ready to answer.
+
+    Raises:
+        UnknownModel, NotReady: see `meant` and `check_ready`.
+    """
+    if meant(host, name) is host.model:
+        check_ready(host)
+        return host
+    try:
+        return await host.demo()
+    except SetupError:
+        raise NotReady(state="failed") from None
 
 
 def check_ready(host: Host) -> None:
@@ -152,8 +180,7 @@ async def answer(host: Host, request: Request, owner: str) -> Response:
         AppError: it is refused; a stream has not begun then.
     """
     body = await asyncio.to_thread(parse, await request.body())  # takes 0.4 s for 60 MB
-    check_model(host, body.model)
-    check_ready(host)
+    host = await answering(host, body.model)
     options = body.stream_options
     asked = await to_request(body, host, owner)
     reply = Reply(f"chatcmpl-{asked.id}", host.model.name, bool(options and options.include_usage))
