@@ -42,9 +42,7 @@ environment() {
 
 tests() {
   "$python" -m coverage erase
-  "$python" -m coverage run -m pytest "$@" && return
-  printf '\n== what failed, once more: a test may stumble over a busy machine once, not twice\n'
-  "$python" -m coverage run -m pytest --last-failed --last-failed-no-failures none "$@"
+  "$python" -m coverage run -m pytest "$@"
 }
 
 coverage() {
