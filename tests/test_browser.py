@@ -178,12 +178,12 @@ def test_a_wrong_file_is_explained_and_nothing_is_lost(
         before = page.get_attribute("#picture img", "src")
         for name in ("notes.txt", "broken.png"):
             page.set_input_files("#picture input[type=file]", str(tmp_path / name))
-            toast = page.locator("[data-testid=toast-body]")
-            expect(toast).to_contain_text(f"“{name}”")
-            expect(toast).to_contain_text(words)
+            notice = page.locator("#notice")
+            expect(notice).to_contain_text(f"“{name}”")
+            expect(notice).to_contain_text(words)
             expect(page.locator("#picture img")).to_have_attribute("src", before or "")
-            page.locator("[data-testid=toast-close]").click()
-            expect(toast).to_have_count(0)
+        choose(page, drawing)
+        expect(notice.locator(".status")).to_have_count(0)
         assert finished(page) == "There is a red circle."
 
 
@@ -251,7 +251,7 @@ def test_a_tiff_is_shown_although_browsers_cannot(browser: Browser, url: str, tm
     with opened(browser, url) as page:
         page.set_input_files("#picture input[type=file]", str(path))
         expect(page.locator("#picture img")).to_have_attribute("src", re.compile("scan.png"))
-        assert page.evaluate("document.querySelector('#picture img').naturalWidth") > 0
+        page.wait_for_function("document.querySelector('#picture img').naturalWidth > 0")
 
 
 @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
@@ -266,6 +266,19 @@ def test_nothing_is_wider_than_the_screen(
         page.locator("#submit").click()
         finished(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+
+
+def test_a_question_sent_while_its_picture_is_checked_is_answered(
+    browser: Browser, url: str, engine: FakeEngine, drawing: Path
+) -> None:
+    engine.answers, engine.pause = ["ok"], 0.0
+    with opened(browser, url) as page:
+        for _ in range(8):
+            choose(page, drawing)
+            page.locator("#submit").click()
+            assert finished(page) == "ok"
+            page.reload()
+            expect(page.locator("#question textarea")).not_to_have_value("")
 
 
 def test_a_browser_keeps_its_owner_and_others_have_another(

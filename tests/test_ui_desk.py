@@ -93,18 +93,18 @@ def test_an_unexpected_error_says_nothing_of_the_inside(caplog: pytest.LogCaptur
 
 def test_a_wrong_file_leaves_the_last_good_one() -> None:
     page, _ = desk("ok")
-    seen, message = run(collect_until_error(page.look("bad.png", "good.png", "", request("zh"))))
-    assert "“bad.png”不能作为图片读取" in message and seen[-1][:2] == ("good.png", "good.png")
+    *shown, _, notice = run(page.look("bad.png", "good.png", "", request("zh")))
+    assert "“bad.png”不能作为图片读取" in notice and shown == ["good.png", "good.png"]
 
 
 def test_a_good_picture_refills_an_empty_question(tmp_path: Path) -> None:
     page, _ = desk("ok")
     path = write(tmp_path, "a.png", "PNG")
-    assert run(views(page.look(path, None, "", request())))[-1] == (gr.skip(), path, tasks.DESCRIBE.en)
-    assert run(views(page.look(path, None, "Where?", request())))[-1][2] == gr.skip()
-    assert run(views(page.look(None, path, "", request())))[-1][1] is None
+    assert run(page.look(path, None, "", request())) == (gr.skip(), path, tasks.DESCRIBE.en, "")
+    assert run(page.look(path, None, "Where?", request()))[2] == gr.skip()
+    assert run(page.look(None, path, "", request()))[1] is None
 
 
 def test_an_example_is_chosen() -> None:
     page, _ = desk("ok")
-    assert run(page.take(1, "", request("zh"))) == ("two.png", "two.png", tasks.DESCRIBE.zh)
+    assert run(page.take(1, "", request("zh"))) == ("two.png", "two.png", tasks.DESCRIBE.zh, "")

@@ -92,7 +92,7 @@ def words(rng: random.Random, n: int, size: tuple[int, int]) -> tuple[Line, ...]
         hanzi = rng.random() < 0.5
         text = word(rng, hanzi, 8)
         font = rng.choice(fonts(hanzi))
-        em = _fit(text, font, rng.uniform(0.13, 0.21) * min(size) / size[1], size)
+        em = _fit(text, font, rng.uniform(0.11, 0.15) * min(size) / size[1], size)
         w, h = _ink(text, font, em, size)
         band = 1 / n
         y = i * band + rng.uniform(0.1, 0.9) * max(0.0, band - h)
@@ -107,7 +107,7 @@ def card(rng: random.Random, n: int, size: tuple[int, int]) -> tuple[Line, ...]:
     values = [word(rng, hanzi and rng.random() < 0.6, 6) for _ in labels]
     texts = [f"{label}: {value}" for label, value in zip(labels, values, strict=True)]
     font = rng.choice(fonts(hanzi))
-    em = rng.uniform(0.10, 0.14) * min(size) / size[1]
+    em = rng.uniform(0.10, 0.13) * min(size) / size[1]
     em = min(_fit(text, font, em, size) for text in texts)
     x = rng.uniform(0.03, 0.97 - max(_ink(t, font, em, size)[0] for t in texts))
     step = min(1.9 * em, 0.94 / n)

@@ -43,25 +43,21 @@ class Desk:
         language = language_for(request)
         return markup.head(self.host.model, language), DESCRIBE.prompt(language)
 
-    async def look(
-        self, picture: str | None, good: str | None, question: str, request: gr.Request
-    ) -> AsyncGenerator[View, None]:
-        """Check a picture as soon as it is chosen; a bad one gives way to the last good one."""
+    async def look(self, picture: str | None, good: str | None, question: str, request: gr.Request) -> View:
+        """Check a picture as soon as it is chosen; a bad one gives way to the last good one, and the page says why."""
         if picture is None:
-            yield gr.skip(), None, gr.skip()
-            return
+            return gr.skip(), None, gr.skip(), ""
         language = language_for(request)
         try:
             shown = await self.album.viewable(picture)
         except Exception as error:
-            yield good, good, gr.skip()
-            raise told(error, language) from None
-        yield gr.skip() if shown == picture else shown, shown, refilled(question, language)
+            return good, good, gr.skip(), markup.refused(told(error, language).message)
+        return gr.skip() if shown == picture else shown, shown, refilled(question, language), ""
 
     async def take(self, example: int, question: str, request: gr.Request) -> View:
         """Choose an example picture."""
         path = self.examples[example]
-        return path, path, refilled(question, language_for(request))
+        return path, path, refilled(question, language_for(request)), ""
 
     async def submit(
         self, picture: str | None, question: str, talk: Talk, request: gr.Request
@@ -123,13 +119,12 @@ class Desk:
             yield markup.working(f"{text('waits', language)} {self._stage(language)}", self._arrived())
             await asyncio.sleep(BEAT)
 
-    async def arrive(self, request: gr.Request) -> AsyncGenerator[View, None]:
-        """How far the model is, until it answers; then, in the foot, where it runs."""
+    async def arrive(self, request: gr.Request) -> View:
+        """How far the model is, to be asked again while it is on its way; then, in the foot, where it runs."""
         language = language_for(request)
-        while self.host.state in ON_ITS_WAY:
-            yield markup.working(self._stage(language), self._arrived()), gr.skip()
-            await asyncio.sleep(BEAT)
-        yield "", markup.foot(language, self.host.summary(language))
+        if self.host.state in ON_ITS_WAY:
+            return markup.working(self._stage(language), self._arrived()), gr.skip(), gr.Timer(active=True)
+        return "", markup.foot(language, self.host.summary(language)), gr.Timer(active=False)
 
     def _stage(self, language: Language) -> str:
         if self.host.state == "downloading" and self.host.progress:
@@ -165,7 +160,7 @@ class Desk:
         """A new conversation: picture, answers and question as on a first visit."""
         await self.jobs.stop(session_of(request), clear=True)
         question = DESCRIBE.prompt(language_for(request))
-        return None, *idle(chat=[], status="", talk=Talk(), question=question)
+        return None, "", *idle(chat=[], status="", talk=Talk(), question=question)
 
     async def describe(self, image: str | None, prompt: str, request: gr.Request) -> AsyncGenerator[str, None]:
         """The description of a picture, or the answer to `prompt` about it, as it grows."""

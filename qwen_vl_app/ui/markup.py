@@ -38,3 +38,8 @@ def done(words: str) -> str:
 def failed(words: str) -> str:
     """The status line after a refusal; the pop-up with the same words is what screen readers announce."""
     return f'<div class="status failed">{escape(words)}</div>'
+
+
+def refused(words: str) -> str:
+    """Why a chosen file is not shown, under the picture."""
+    return f'<div class="status failed" role="alert">{escape(words)}</div>'
