@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from qwen_vl_app.chat import Sampling
 from qwen_vl_app.errors import SetupError
@@ -20,6 +21,9 @@ class PictureBudget:
 
     min_tokens: int
     max_tokens: int
+
+
+Detail: TypeAlias = Literal["coarse", "usual", "fine"]  # how closely a picture is looked at
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,10 @@ class Model:
         """Where the language model and the projector lie below `models_dir`."""
         return models_dir / self.folder / self.model.name, models_dir / self.folder / self.mmproj.name
 
+    def budget_for(self, detail: Detail) -> PictureBudget:
+        """The picture budget for that detail; models with a budget of their own, as the demo, have one for all."""
+        return QWEN_BUDGETS[detail] if self.budget == QWEN_BUDGET else self.budget
+
     @property
     def size(self) -> int:
         """Bytes of both files; 0 where one is not known."""
@@ -64,6 +72,12 @@ class Model:
 
 
 QWEN_BUDGET = PictureBudget(min_tokens=64, max_tokens=1280)  # README example of Qwen3-VL: 256-1280; captions need fewer
+QWEN_BUDGETS: dict[Detail, PictureBudget] = {
+    "coarse": PictureBudget(min_tokens=64, max_tokens=320),
+    "usual": QWEN_BUDGET,
+    # Grounding needs at least 1,024 (llama.cpp's clip.cpp, its issue 16842), reading 512 to 2,048 (Qwen's cookbook).
+    "fine": PictureBudget(min_tokens=1024, max_tokens=2048),
+}
 QWEN_ARCHITECTURES = ("qwen3vl", "qwen3vlmoe")  # general.architecture in GGUF files that llama.cpp's converter writes
 DEFAULT_QUANT, DEFAULT_MMPROJ = "Q4_K_M", "F16"
 LAYER_CELL_BYTES = 2 * 8 * 128 * 2  # K and V of one layer and token: 8 KV heads of 128 in F16 (all official sizes)

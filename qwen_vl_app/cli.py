@@ -6,13 +6,15 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 
 from qwen_vl_app import bench, bench_media, doctor, settings, tasks, weights
-from qwen_vl_app.chat import Message, Text, Token
+from qwen_vl_app.chat import Message, Request, Text, Token
 from qwen_vl_app.errors import AppError, Language, SetupError
 from qwen_vl_app.host import Host, model_for, open_host
 from qwen_vl_app.settings import Settings
+from qwen_vl_app.tasks import Task
 from qwen_vl_app.weights import Terminal
 
 
@@ -44,7 +46,8 @@ def parser() -> argparse.ArgumentParser:
     command("serve", _serve, "serve the page (the default: `app.py --port 8000`)")
     describing = command("describe", _describe_all, "describe pictures in the terminal")
     describing.add_argument("pictures", nargs="+", metavar="PICTURE", help="picture files")
-    describing.add_argument("--prompt", help="what to ask instead of a description")
+    describing.add_argument("--task", choices=tasks.TASKS, default="describe", help="what to do (default: describe)")
+    describing.add_argument("--prompt", help="your own question; for a task that takes words: what to find, fields")
     command("download", _download, "fetch and verify the model's files, and nothing more")
     benching = command("bench", _bench, "measure this machine's speed; the last line is one JSON object")
     benching.add_argument("what", nargs="?", choices=("engine", "media"), default="engine", help="(default: engine)")
@@ -64,7 +67,8 @@ def _serve(options: Settings, _arguments: argparse.Namespace) -> int:
 
 
 def _describe_all(options: Settings, arguments: argparse.Namespace) -> int:
-    return asyncio.run(describe(options, arguments.pictures, arguments.prompt, language(os.environ)))
+    task, prompt = tasks.TASKS[arguments.task], arguments.prompt or ""
+    return asyncio.run(describe(options, arguments.pictures, task, prompt, language(os.environ)))
 
 
 def _download(options: Settings, _arguments: argparse.Namespace) -> int:
@@ -90,8 +94,8 @@ def language(environ: Mapping[str, str]) -> Language:
     return "zh" if locale.lower().startswith("zh") else "en"
 
 
-async def describe(options: Settings, pictures: Sequence[str], prompt: str | None, language: Language) -> int:
-    """Print an answer for each picture file as it is written; 1 if any of them failed.
+async def describe(options: Settings, pictures: Sequence[str], task: Task, prompt: str, language: Language) -> int:
+    """Print an answer for each picture file (or each group that the task takes) as it is written; 1 if any failed.
 
     Raises:
         SetupError: the model cannot be loaded.
@@ -100,19 +104,19 @@ async def describe(options: Settings, pictures: Sequence[str], prompt: str | Non
     await host.start(Terminal(sys.stderr, language))
     failed = 0
     try:
-        for name in pictures:
-            if len(pictures) > 1:
-                print(f"{name}:")
-            failed += not await _describe(host, name, prompt or tasks.DESCRIBE.prompt(language), language)
+        for first in range(0, len(pictures), task.pictures):
+            names = pictures[first : first + task.pictures]
+            if len(pictures) > task.pictures:
+                print(f"{', '.join(names)}:")
+            failed += not await _describe(host, names, task, prompt, language)
     finally:
         await host.close()
     return 1 if failed else 0
 
 
-async def _describe(host: Host, name: str, prompt: str, language: Language) -> bool:
+async def _describe(host: Host, names: Sequence[str], task: Task, prompt: str, language: Language) -> bool:
     try:
-        picture = await host.picture(Path(name), name)
-        request = host.request((Message("user", (picture.image, Text(prompt))),), owner="cli")
+        request = await _request(host, names, task, prompt, language)
         async with aclosing(host.engine.stream(request)) as deltas:
             async for delta in deltas:
                 if isinstance(delta, Token):
@@ -122,6 +126,13 @@ async def _describe(host: Host, name: str, prompt: str, language: Language) -> b
         print(f"error: {error.text(language)}", file=sys.stderr)
         return False
     except OSError as error:
-        print(f"error: {name}: {error.strerror}", file=sys.stderr)
+        print(f"error: {', '.join(names)}: {error.strerror}", file=sys.stderr)
         return False
     return True
+
+
+async def _request(host: Host, names: Sequence[str], task: Task, prompt: str, language: Language) -> Request:
+    among = len(names)
+    pictures = [(await host.picture(Path(name), name, among=among, detail=task.detail)).image for name in names]
+    message = Message("user", (*pictures, Text(task.question(language, prompt))))
+    return replace(host.request((message,), "cli", task), json_schema=task.schema(language, prompt))

@@ -13,7 +13,7 @@ from typing import TypeAlias
 import psutil
 
 from qwen_vl_app import catalogue, media, weights
-from qwen_vl_app.catalogue import Model
+from qwen_vl_app.catalogue import Detail, Model, PictureBudget
 from qwen_vl_app.chat import Message, Request
 from qwen_vl_app.engine import Engine, State
 from qwen_vl_app.engine.fit import IDLE_PER_SLOT, KV_SCALE, SMALLEST_CONTEXT, USUAL_CONTEXT, contexts, summary
@@ -22,10 +22,12 @@ from qwen_vl_app.engine.plan import Plan
 from qwen_vl_app.engine.switch import Switch
 from qwen_vl_app.errors import Language, SetupError
 from qwen_vl_app.settings import AUTO_WORD, ROOT, Settings
+from qwen_vl_app.tasks import DESCRIBE, Task
 from qwen_vl_app.weights import Progress
 
 DEMO = "demo"
 BUNDLED = ROOT / "models"  # the demo's files lie in the repository, wherever --models-dir leads
+FINE_SIDES = 2  # a picture looked at closely may have this many times the permitted short side
 OPENED_BYTES = 64 << 20  # pixels of pictures that need not be decoded again
 
 Fetch: TypeAlias = Callable[[Model, Path, str, Callable[[Progress], None], threading.Event], tuple[Path, Path]]
@@ -44,7 +46,7 @@ class Host:
         self.engine.engine = engine
         self.progress: Progress | None = None
         self.plan: Plan | None = None
-        self._opened: OrderedDict[tuple[str, bytes, int], media.Picture] = OrderedDict()
+        self._opened: OrderedDict[tuple[str, bytes, PictureBudget], media.Picture] = OrderedDict()
         self._demo: Host | None = None
         self._demo_starts = asyncio.Lock()
         self._fetch = fetch
@@ -148,7 +150,9 @@ class Host:
         if self._demo:
             await self._demo.close()
 
-    async def picture(self, source: Path | bytes, name: str, owner: str = "", among: int = 1) -> media.Picture:
+    async def picture(
+        self, source: Path | bytes, name: str, owner: str = "", among: int = 1, detail: Detail = "usual"
+    ) -> media.Picture:
         """The picture, fitted for the model that answers; it and the others it is `among` take half of the context.
 
         With an `owner`, the same bytes from the same person are not decoded again: a follow-up sends them anew.
@@ -156,24 +160,29 @@ class Host:
         Raises:
             BadRequest: it cannot be read or is too large; see `media.open_picture`.
         """
-        budget = self.model.budget
-        share = max(budget.min_tokens, self.ctx_size // 2 // among)
-        budget = replace(budget, max_tokens=min(budget.max_tokens, share))
+        budget = self._budget(detail, among)
+        side = self.settings.max_short_side * (FINE_SIDES if detail == "fine" else 1)
         if not owner or isinstance(source, Path):
-            return await media.open_picture(source, name, budget, self.settings.max_short_side)
-        key = (owner, hashlib.sha256(source).digest(), budget.max_tokens)
+            return await media.open_picture(source, name, budget, side)
+        key = (owner, hashlib.sha256(source).digest(), budget)
         picture = self._opened.get(key)
         if picture is None:
-            picture = await media.open_picture(source, name, budget, self.settings.max_short_side)
+            picture = await media.open_picture(source, name, budget, side)
         self._opened[key] = picture
         self._opened.move_to_end(key)
         while sum(len(kept.image.rgb) for kept in self._opened.values()) > OPENED_BYTES:
             self._opened.popitem(last=False)
         return picture
 
-    def request(self, messages: tuple[Message, ...], owner: str) -> Request:
-        """A request with the model's own sampling."""
-        return Request(messages, sampling=self.model.sampling, owner=owner)
+    def _budget(self, detail: Detail, among: int) -> PictureBudget:
+        budget = self.model.budget_for(detail)
+        share = max(self.model.budget.min_tokens, self.ctx_size // 2 // among)
+        most = min(budget.max_tokens, share)
+        return PictureBudget(min(budget.min_tokens, most), most)
+
+    def request(self, messages: tuple[Message, ...], owner: str, task: Task = DESCRIBE) -> Request:
+        """A request with the model's own sampling, or the one that the task needs."""
+        return Request(messages, sampling=task.sampling(self.model.sampling), owner=owner)
 
 
 def open_host(settings: Settings) -> Host:

@@ -112,8 +112,8 @@ class Settings:
     )
     max_short_side: int = _option(
         768,
-        "pictures are reduced to this short side",
-        "图片的短边缩小到这个尺寸",
+        "pictures are reduced to this short side, twice it for tasks that read or find",
+        "图片的短边缩小到这个尺寸；识别文字、框选类任务为其两倍",
         "PIXELS",
         32,
         4096,

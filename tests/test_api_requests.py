@@ -56,6 +56,18 @@ def test_turns_keep_their_order_and_their_parts(client: httpx2.Client, engine: F
     assert request.messages[3].parts == (Text("So?"),)
 
 
+def test_a_task_brings_its_prompt_its_sampling_and_its_fields(client: httpx2.Client, engine: FakeEngine) -> None:
+    found = asked(client, engine, user("红色圆形", PICTURE), task="find")
+    assert found.messages[-1].parts[-1] == Text("请框出红色圆形，以JSON格式输出bbox坐标。")
+    assert isinstance(found.messages[-1].parts[0], Image) and found.sampling.temperature == 0
+    pairs = asked(client, engine, user(PICTURE, "name, date"), task="pairs", temperature=0.5)
+    assert json.loads(pairs.json_schema or "")["required"] == ["name", "date"] and pairs.sampling.temperature == 0.5
+    described = asked(client, engine, user(PICTURE), task="describe")
+    assert described.messages[-1].parts[-1] == Text("Describe this picture.")
+    refused = post(client, chat(user(PICTURE), task="dance"))
+    assert refused.status_code == 400 and "'task' must be 'describe', 'detail'" in refused.json()["error"]["message"]
+
+
 def test_what_is_left_out_is_the_models_own(client: httpx2.Client, engine: FakeEngine) -> None:
     request = asked(client, engine, temperature=None, seed=None, stop=None, logit_bias=None, response_format=None)
     assert request.sampling == catalogue.INSTRUCT_SAMPLING

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from qwen_vl_app import cli
+from qwen_vl_app import cli, tasks
 from tests.conftest import ROOT
 from tests.scenes import png
 from training import world
@@ -35,6 +35,13 @@ def test_a_picture_is_described_in_the_language_of_the_locale(scene: Path) -> No
     assert shape.colour in english.stdout
     chinese = app("describe", str(scene), "--model", "demo", language="zh_CN.UTF-8")
     assert any("\u4e00" <= letter <= "\u9fff" for letter in chinese.stdout)
+
+
+def test_a_task_is_done_and_two_pictures_are_compared(scene: Path) -> None:
+    boxes = app("describe", str(scene), "--model", "demo", "--task", "find")
+    assert boxes.returncode == 0 and tasks.found(boxes.stdout).places, boxes.stderr
+    compared = app("describe", str(scene), str(scene), "--model", "demo", "--task", "compare")
+    assert "icture 2" in compared.stdout and compared.stdout.count("\n") == 1
 
 
 def test_one_bad_file_does_not_keep_the_others_from_being_described(scene: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from gradio_client import Client, handle_file
 from PIL import Image as PillowImage
 
-from qwen_vl_app import catalogue, cli
+from qwen_vl_app import catalogue, cli, tasks
 from qwen_vl_app.chat import Image
 from qwen_vl_app.host import Host
 from qwen_vl_app.settings import Settings
@@ -54,7 +54,7 @@ def test_every_entry_gives_the_same_pixels(make: Callable[[Path], None], tmp_pat
     host = Host(Settings(model="demo"), catalogue.find("demo"), engine)
     seen: dict[str, Image] = {}
 
-    asyncio.run(cli._describe(host, str(file), "What is this?", "en"))
+    asyncio.run(cli._describe(host, [str(file)], tasks.DESCRIBE, "What is this?", "en"))
     seen["command line"] = asked(engine)
     asyncio.run(views(Desk(host).submit(str(file), "What is this?", Talk(), request())))
     seen["page"] = asked(engine)

@@ -50,10 +50,10 @@ def test_progress_is_shown_before_the_first_word() -> None:
 def test_an_empty_question_asks_for_the_description() -> None:
     page, engine = desk("ok")
     run(views(page.submit("a.png", "  ", Talk(), request("zh"))))
-    assert engine.requests[0].messages[0].parts[-1] == Text(tasks.DESCRIBE.zh)
+    assert engine.requests[0].messages[0].parts[-1] == Text(tasks.DESCRIBE.prompt("zh"))
 
 
-@pytest.mark.parametrize("question", ["", tasks.DESCRIBE.en, tasks.DESCRIBE.zh])
+@pytest.mark.parametrize("question", ["", tasks.DESCRIBE.prompt("en"), tasks.DESCRIBE.prompt("zh")])
 def test_nothing_is_described_without_a_picture(question: str) -> None:
     page, engine = desk("ok")
     with pytest.raises(gr.Error, match="请选择一张图片"):
@@ -100,11 +100,11 @@ def test_a_wrong_file_leaves_the_last_good_one() -> None:
 def test_a_good_picture_refills_an_empty_question(tmp_path: Path) -> None:
     page, _ = desk("ok")
     path = write(tmp_path, "a.png", "PNG")
-    assert run(page.look(path, None, "", request())) == (gr.skip(), path, tasks.DESCRIBE.en, "")
+    assert run(page.look(path, None, "", request())) == (gr.skip(), path, tasks.DESCRIBE.prompt("en"), "")
     assert run(page.look(path, None, "Where?", request()))[2] == gr.skip()
     assert run(page.look(None, path, "", request()))[1] is None
 
 
 def test_an_example_is_chosen() -> None:
     page, _ = desk("ok")
-    assert run(page.take(1, "", request("zh"))) == ("two.png", "two.png", tasks.DESCRIBE.zh, "")
+    assert run(page.take(1, "", request("zh"))) == ("two.png", "two.png", tasks.DESCRIBE.prompt("zh"), "")

@@ -121,7 +121,7 @@ def test_clear_begins_anew_and_silences_a_running_answer() -> None:
         return view, len(seen) - shown
 
     (picture, notice, chat, status, talk, question, *_), late = run(cleared())
-    assert (picture, notice, chat, status, talk, question) == (None, "", [], "", Talk(), tasks.DESCRIBE.en)
+    assert (picture, notice, chat, status, talk, question) == (None, "", [], "", Talk(), tasks.DESCRIBE.prompt("en"))
     assert late == 0 and engine.left
 
 
@@ -147,7 +147,10 @@ def test_describe_for_programs() -> None:
 
     assert run(all_of(""))[-1] == "A red circle."
     assert run(all_of("What?"))[-1] == "A red circle."
-    assert [item.messages[0].parts[-1] for item in engine.requests] == [Text(tasks.DESCRIBE.en), Text("What?")]
+    assert [item.messages[0].parts[-1] for item in engine.requests] == [
+        Text(tasks.DESCRIBE.prompt("en")),
+        Text("What?"),
+    ]
 
 
 def test_describe_says_that_the_model_is_not_ready() -> None:
@@ -178,5 +181,5 @@ def test_jobs_are_forgotten_when_they_end() -> None:
 def test_the_greeting_is_in_the_persons_language() -> None:
     page, _ = desk("ok")
     head, question = run(page.greet(request("zh-CN")))
-    assert "看图问答" in head and question == tasks.DESCRIBE.zh
+    assert "看图问答" in head and question == tasks.DESCRIBE.prompt("zh")
     assert "发送" in markup.foot("zh") and "<b>" not in markup.foot("zh", "<b>")

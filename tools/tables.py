@@ -8,13 +8,20 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from qwen_vl_app import settings  # noqa: E402
-from qwen_vl_app.catalogue import MODELS, File  # noqa: E402
+from qwen_vl_app.catalogue import MODELS, QWEN_BUDGETS, File  # noqa: E402
+from qwen_vl_app.tasks import TASKS  # noqa: E402
 
 READMES = {"en": ROOT / "README.md", "zh": ROOT / "README.zh-CN.md"}
+ANSWERS = {
+    "en": {"text": "text", "places": "places in JSON, drawn on the picture", "fields": "JSON with these fields"},
+    "zh": {"text": "文字", "places": "JSON 坐标，并画在图上", "fields": "含这些字段的 JSON"},
+}
 HEADS = {
     ("options", "en"): ("flag", "environment variable", "default", "meaning"),
     ("options", "zh"): ("参数", "环境变量", "默认值", "含义"),
     ("models", "en"): ("`--model`", "model", "language part", "projector", "together"),
+    ("tasks", "en"): ("`--task`", "task", "picture tokens", "sampling", "answer"),
+    ("tasks", "zh"): ("`--task`", "任务", "图片 token", "采样", "回答"),
     ("models", "zh"): ("`--model`", "模型", "语言部分", "投影器", "合计"),
 }
 
@@ -40,6 +47,22 @@ def models(_language: str) -> list[tuple[str, ...]]:
     ]
 
 
+def tasks(language: str) -> list[tuple[str, ...]]:
+    """A row for every task; picture tokens as for Qwen3-VL."""
+    chinese = language == "zh"
+    kinds = ANSWERS[language]
+    return [
+        (
+            f"`{t.name}`",
+            t.title[chinese],
+            "–".join(str(n) for n in vars(QWEN_BUDGETS[t.detail]).values()),
+            ("greedy", "贪心")[chinese] if t.exact else ("the model's", "模型默认")[chinese],
+            kinds[t.kind],
+        )
+        for t in TASKS.values()
+    ]
+
+
 def named(file: File) -> str:
     """File name and size."""
     return f"`{file.name}` ({gigabytes(file.size)})" if file.size else f"`{file.name}`"
@@ -50,9 +73,12 @@ def gigabytes(size: int) -> str:
     return f"{size / 1e9:.1f} GB" if size else "6 MB"
 
 
+TABLES = {"options": options, "models": models, "tasks": tasks}
+
+
 def table(name: str, language: str) -> str:
     """The Markdown table called `name`."""
-    rows = {"options": options, "models": models}[name](language)
+    rows = TABLES[name](language)
     head = HEADS[name, language]
     lines = [head, ("---",) * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
@@ -60,7 +86,7 @@ def table(name: str, language: str) -> str:
 
 def filled(text: str, language: str) -> str:
     """`text` with every table between its markers made anew."""
-    for name in ("options", "models"):
+    for name in TABLES:
         mark = f"<!-- {name} -->"
         made = f"{mark}\n{table(name, language)}\n{mark}"
         text = re.sub(f"{mark}.*?{mark}", lambda _, made=made: made, text, flags=re.DOTALL)

@@ -7,14 +7,17 @@ from collections.abc import Awaitable, Callable
 from dataclasses import fields, replace
 
 from qwen_vl_app.api.schema import ChatBody, ChatMessage, ImagePart, SchemaFormat, TextPart
+from qwen_vl_app.catalogue import Detail
 from qwen_vl_app.chat import Image, Message, Part, Request, Role, Sampling, Text
-from qwen_vl_app.errors import BadRequest, ContextOverflow, InvalidField, RemoteUrlRefused
+from qwen_vl_app.errors import BadRequest, ContextOverflow, InvalidField, Language, RemoteUrlRefused
 from qwen_vl_app.host import Host
+from qwen_vl_app.tasks import DESCRIBE, TASKS
 
 LONGEST_TOKEN = 128  # characters; cl100k's, from which Qwen's vocabulary grew, is 128 spaces
 ANY_OBJECT = '{"type": "object"}'
 DATA_URL = re.compile(r"data:image/[\w.+-]+(?:;[\w.+-]+=[^;,]*)*;base64,", re.IGNORECASE)
 ADDRESS = re.compile(r"\s*(?:[a-z][a-z0-9+.-]*:|//|\\\\)", re.IGNORECASE)
+CHINESE = re.compile("[\u4e00-\u9fff]")
 SAMPLING = [option.name for option in fields(Sampling) if option.name in ChatBody.model_fields]
 
 
@@ -29,18 +32,35 @@ async def to_request(body: ChatBody, host: Host, owner: str) -> Request:
     _check_size(body.messages, host)
     among = sum(isinstance(part, ImagePart) for message in body.messages for part in _parts(message))
 
+    task = TASKS[body.task or DESCRIBE.name]
+
     async def picture(url: str, field: str) -> Image:
-        return await _picture(url, field, host, owner, among)
+        return await _picture(url, field, host, owner, among, task.detail)
 
     messages = [await _message(message, i, picture) for i, message in enumerate(body.messages)]
+    given, language = _given(messages[-1])
+    if body.task:
+        messages[-1] = _asked(messages[-1], task.question(language, given))
     return replace(
         host.request(tuple(messages), owner),
-        sampling=sampling(body, host.model.sampling),
+        sampling=sampling(body, task.sampling(host.model.sampling)),
         max_tokens=body.max_completion_tokens or body.max_tokens,
         stop=_stop(body),
         logit_bias=tuple((int(token), bias) for token, bias in (body.logit_bias or {}).items()),
-        json_schema=_schema(body),
+        json_schema=_schema(body) or (task.schema(language, given) if body.task else None),
     )
+
+
+def _given(message: Message) -> tuple[str, Language]:
+    """The words of a turn, and their language."""
+    words = "\n".join(part.text for part in message.parts if isinstance(part, Text)).strip()
+    return words, "zh" if CHINESE.search(words) else "en"
+
+
+def _asked(message: Message, question: str) -> Message:
+    """The turn with its pictures and `question` in place of its words."""
+    pictures = tuple(part for part in message.parts if not isinstance(part, Text))
+    return replace(message, parts=(*pictures, Text(question)))
 
 
 def sampling(body: ChatBody, own: Sampling) -> Sampling:
@@ -107,9 +127,9 @@ async def _message(message: ChatMessage, number: int, picture: Callable[[str, st
     return Message(role, tuple(parts))
 
 
-async def _picture(url: str, field: str, host: Host, owner: str, among: int) -> Image:
+async def _picture(url: str, field: str, host: Host, owner: str, among: int, detail: Detail) -> Image:
     try:
-        return (await host.picture(_decoded(url, field), field, owner, among)).image
+        return (await host.picture(_decoded(url, field), field, owner, among, detail)).image
     except BadRequest as error:
         error.details["field"] = field
         raise

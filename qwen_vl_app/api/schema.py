@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from qwen_vl_app.tasks import TASKS
+
 INT32, INT64 = 2**31 - 1, 2**63 - 1
 MAX_MESSAGES = 1000
 MAX_STOPS = 4  # OpenAI's limit
@@ -121,6 +123,7 @@ class ChatBody(_Input):
     repetition_penalty: RepeatPenalty | None = None
     logit_bias: Annotated[dict[TokenId, Bias], Field(max_length=MAX_BIASES)] | None = None
     response_format: ResponseFormat | None = None
+    task: Literal[tuple(TASKS)] | None = None  # type: ignore[valid-type]
 
 
 class ErrorDetail(BaseModel):

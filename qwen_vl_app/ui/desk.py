@@ -78,7 +78,7 @@ class Desk:
 
     def _asked(self, talk: Talk, question: str, language: Language) -> str:
         asked = question.strip() or ("" if talk.exchanges else DESCRIBE.prompt(language))
-        nothing_to_describe = not talk.picture and asked in (DESCRIBE.en, DESCRIBE.zh)
+        nothing_to_describe = not talk.picture and asked in DESCRIBE.words
         if not asked or nothing_to_describe:
             raise EmptyRequest()
         return asked
