@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Starts the app; the first start installs it into .venv. Usage: bash start.sh [flags of app.py]
+# Starts the app; the first start installs it into .venv. Usage: bash start.sh [flags of app.py], or
+# bash start.sh --detach [flags of app.py] | --status | --stop | --logs [-f] | --install-only
 # Bash 3.2 and BSD tools suffice: this file only finds a Python, qwen_vl_app/install does the rest.
 set -u
 

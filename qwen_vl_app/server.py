@@ -32,20 +32,21 @@ os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(2**40)  # else pandas sums 
 LAST_WORDS = 2  # s that open answers get at the end; then the engine is closed under them
 WELCOME = {
     "own": (
-        "Open {address} in a browser. Ctrl-C ends the program.",
-        "请在浏览器中打开 {address} 。按 Ctrl-C 结束程序。",
+        "Open {address} in a browser.",
+        "请在浏览器中打开 {address} 。",
     ),
     "password": (
-        "Open {address} in a browser (a password is asked for). Ctrl-C ends the program.",
-        "请在浏览器中打开 {address} （需要密码）。按 Ctrl-C 结束程序。",
+        "Open {address} in a browser (a password is asked for).",
+        "请在浏览器中打开 {address} （需要密码）。",
     ),
     "anybody": (
         "Open {address} in a browser. Nobody is asked for a password: --auth user:password changes that, "
-        "--host 127.0.0.1 keeps the network out. Ctrl-C ends the program.",
+        "--host 127.0.0.1 keeps the network out.",
         "请在浏览器中打开 {address} 。任何人都无需密码即可访问：用 --auth 用户名:密码 设置密码，"
-        "或用 --host 127.0.0.1 只允许本机访问。按 Ctrl-C 结束程序。",
+        "或用 --host 127.0.0.1 只允许本机访问。",
     ),
 }
+ENDING = ("Ctrl-C ends the program.", "按 Ctrl-C 结束程序。")
 
 
 def serve(settings: Settings, language: Language = "en") -> int:
@@ -59,6 +60,8 @@ def serve(settings: Settings, language: Language = "en") -> int:
         with listen(settings) as door, private_folder() as folder, uploads_in(folder):
             host = open_host(settings)
             print(welcome(settings, language), flush=True)
+            if sys.stdin.isatty():  # else it runs in the background or for a service manager
+                print(ENDING[language == "zh"], flush=True)
             run(create_app(host, language), door)
     except KeyboardInterrupt:
         pass

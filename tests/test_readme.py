@@ -1,5 +1,6 @@
 """The READMEs: tables as the code makes them, and every command in them run."""
 
+import configparser
 import importlib.util
 import json
 import os
@@ -16,6 +17,9 @@ from pathlib import Path
 
 import pytest
 
+from qwen_vl_app import settings
+from qwen_vl_app.install.background import STOP_SECONDS
+from qwen_vl_app.install.background_texts import OWN_FLAGS
 from tests.conftest import ROOT
 
 READMES = ["README.md", "README.zh-CN.md"]
@@ -49,9 +53,19 @@ def test_both_languages_show_the_same_commands() -> None:
 
 
 def test_links_and_pictures_are_there() -> None:
-    for readme in [*READMES, "AGENTS.md"]:
-        for link in re.findall(r"\]\(([^)#]+)\)", (ROOT / readme).read_text(encoding="utf-8")):
-            assert "://" in link or (ROOT / link).exists(), f"{readme}: {link}"
+    for page in [ROOT / "README.md", ROOT / "README.zh-CN.md", ROOT / "AGENTS.md", *(ROOT / "docs").glob("*.md")]:
+        for link in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+            assert "://" in link or (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_the_systemd_unit_starts_what_is_there_and_waits_for_its_end() -> None:
+    unit = configparser.ConfigParser(interpolation=None)
+    unit.read_string((ROOT / "docs/qwen-vl.service").read_text(encoding="utf-8"))
+    service = unit["Service"]
+    assert (ROOT / service["ExecStart"].split()[-1]).exists()
+    assert service.getfloat("TimeoutStopSec") > STOP_SECONDS
+    known = {settings.variable(option) for option in settings.options()}
+    assert known >= {word.split("=")[0] for word in service["Environment"].split() if word.startswith(settings.PREFIX)}
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +123,7 @@ def test_shell_examples_print_an_answer(readme: str, folder: Path, port: int) ->
 
 
 def test_flags_of_the_start_commands_exist() -> None:
-    known = run([sys.executable, "app.py", "serve", "--help"], ROOT)
+    known = run([sys.executable, "app.py", "serve", "--help"], ROOT) + OWN_FLAGS[0]
     for readme in READMES:
         for block in blocks(readme, "bash"):
             for flag in re.findall(r"--[a-z-]+", block) if block.startswith("bash start.sh") else ():

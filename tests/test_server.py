@@ -184,7 +184,7 @@ def test_an_address_that_is_not_ours_is_named() -> None:
 
 
 def test_the_welcome_says_who_can_come_in() -> None:
-    assert server.welcome(Settings()) == "Open http://127.0.0.1:7860 in a browser. Ctrl-C ends the program."
+    assert server.welcome(Settings()) == "Open http://127.0.0.1:7860 in a browser."
     assert "Nobody is asked for a password: --auth user:password" in server.welcome(Settings(host="0.0.0.0"))
     assert "任何人都无需密码即可访问" in server.welcome(Settings(host="0.0.0.0"), "zh")
     assert "a password is asked for" in server.welcome(Settings(host="192.0.2.7", auth="a:b"))

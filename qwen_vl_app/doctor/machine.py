@@ -15,7 +15,7 @@ import psutil
 
 from qwen_vl_app.doctor.finding import Finding
 from qwen_vl_app.errors import Language
-from qwen_vl_app.install import llama, proof
+from qwen_vl_app.install import address, llama, proof
 from qwen_vl_app.settings import ROOT
 from qwen_vl_app.weights.failures import gb
 
@@ -121,9 +121,8 @@ def _taken(details: dict[str, object], error: OSError) -> Finding:
 
 def _is_ours(host: str, number: object) -> bool:
     """Whether this program's /health answers there."""
-    reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
     try:
-        with build_opener(ProxyHandler({})).open(f"http://{reachable}:{number}/health", timeout=2) as answer:
+        with build_opener(ProxyHandler({})).open(address.local(host, str(number)) + "/health", timeout=2) as answer:
             return "version" in json.load(answer)
     except (OSError, ValueError):
         return False

@@ -10,7 +10,7 @@ from qwen_vl_app.errors import Language
 from qwen_vl_app.install.texts import text
 
 EVERYWHERE = "0.0.0.0"
-HOST_VARIABLE = settings.PREFIX + "HOST"
+HOST_VARIABLE, PORT_VARIABLE = settings.PREFIX + "HOST", settings.PREFIX + "PORT"
 
 
 def has_desktop(environ: Mapping[str, str], system: str, release: str) -> bool:
@@ -56,11 +56,28 @@ def own_addresses(environ: Mapping[str, str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def listening(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[str, str]:
+    """Address and port that app.py listens on when start.sh starts it with `argv`."""
+    host = _given("host", argv) or environ.get(HOST_VARIABLE) or settings.Settings.host
+    port = _given("port", argv) or environ.get(PORT_VARIABLE) or str(settings.Settings.port)
+    return EVERYWHERE if open_to_all(argv, environ) else host, port
+
+
+def local(host: str, port: str) -> str:
+    """The URL by which this machine itself reaches what listens there."""
+    host = {EVERYWHERE: "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def told(host: str, port: str, environ: Mapping[str, str]) -> str:
+    """The URLs to open in a browser for what listens there."""
+    hosts = own_addresses(environ) if host in (EVERYWHERE, "::") else [host]
+    return ", ".join(local(each, port) for each in hosts)
+
+
 def announcement(argv: Sequence[str], environ: Mapping[str, str], language: Language) -> str:
     """What is said where the page is open to all: the addresses, the password, the flags that change it."""
-    port = _given("port", argv) or environ.get(settings.PREFIX + "PORT") or "7860"
-    hosts = (f"[{host}]" if ":" in host else host for host in own_addresses(environ))
-    address = ", ".join(f"http://{host}:{port}" for host in hosts)
+    host, port = listening(argv, environ)
     auth = _given("auth", argv) or environ.get(settings.PREFIX + "AUTH")
     second = text("with_password" if auth else "no_password", language)
-    return text("open", language, address=address, port=port) + "\n" + second
+    return text("open", language, address=told(host, port, environ), port=port) + "\n" + second

@@ -16,7 +16,8 @@ from pathlib import Path
 from types import FrameType
 
 from qwen_vl_app.errors import SetupError
-from qwen_vl_app.install import address, cpu, llama, stamp
+from qwen_vl_app.install import address, background, cpu, llama, stamp
+from qwen_vl_app.install.background_texts import OWN_FLAGS
 from qwen_vl_app.install.environment import STALL_SECONDS, Site, clean, install_packages, make_environment, usable
 from qwen_vl_app.install.machine import check_compiler, check_space, choose_scratch
 from qwen_vl_app.install.runner import Runner
@@ -24,15 +25,22 @@ from qwen_vl_app.install.texts import language, text
 
 ROOT = Path(__file__).resolve().parents[2]
 INSTALL_ONLY = "--install-only"  # start.sh's own flag: for tests/run.sh and images
+HELP = {"-h", "--help"}
 EXIT_INTERRUPTED = 130
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> int:
-    """Install if needed and run app.py with `argv`; returns only without starting it."""
+    """Install if needed and run app.py with `argv`, or do what start.sh's own flags ask for.
+
+    Returns the exit status, and only where app.py is not started.
+    """
     environ = dict(os.environ if environ is None else environ)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show Chinese
     try:
+        asked = background.command(argv, environ)
+        if asked is not None:
+            return asked
         prepare(environ)
     except SetupError as error:
         print(error, file=sys.stderr)
@@ -146,6 +154,8 @@ def _interruptible() -> Iterator[None]:
 
 def _become_app(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     environ = dict(environ)
+    if HELP & set(argv):
+        print(OWN_FLAGS[language(environ) == "zh"], flush=True)
     if address.open_to_all(argv, environ):
         print(address.announcement(argv, environ, language(environ)), flush=True)
         environ[address.HOST_VARIABLE] = address.EVERYWHERE

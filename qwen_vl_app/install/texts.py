@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 
 from qwen_vl_app.errors import Language
+from qwen_vl_app.install.background_texts import BACKGROUND
 
 TEXTS: Mapping[str, tuple[str, str]] = {
+    **BACKGROUND,
     "installing": (
         "First start: installing into .venv. It is safe to interrupt; the next start goes on from there.",
         "首次启动：正在安装到 .venv。可以随时中断，下次启动会继续。",
