@@ -68,7 +68,10 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Request:
-    """A conversation that ends with a user turn, and how to answer it. `owner` separates people."""
+    """A conversation and how to answer it. `owner` separates people.
+
+    It ends with a user turn, or with the beginning of the answer: then what is answered is the rest of it.
+    """
 
     messages: tuple[Message, ...]
     sampling: Sampling = Sampling()

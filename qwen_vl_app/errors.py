@@ -3,6 +3,7 @@
 AppError
 ├── BadRequest 400
 │   ├── InvalidField            a field of a request is missing, of the wrong type or out of range
+│   ├── SettingOutOfRange       a number in the page's settings
 │   ├── UnreadablePicture       the bytes are not a picture this program reads
 │   ├── PictureTooLarge         more pixels than will be decoded
 │   ├── PictureTooCostly        its decoding was ended: too much time or memory
@@ -77,6 +78,12 @@ class InvalidField(BadRequest):
     code = "invalid_field"
     en = "'{field}' {why}."
     zh = "“{field}”不对：{why}。"
+
+
+class SettingOutOfRange(BadRequest):
+    code = "setting_out_of_range"
+    en = "In the settings, “{field}” must be a number from {least} to {most}. Change it, or press “Recommended”."
+    zh = "设置中的“{field}”必须是 {least} 到 {most} 之间的数。请修改，或点击“恢复推荐值”。"
 
 
 class EmptyRequest(BadRequest):

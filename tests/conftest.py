@@ -1,19 +1,24 @@
 """Fixtures that more than one file uses: the demo model, running, and the drawn world."""
 
 import asyncio
+import shutil
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from qwen_vl_app import catalogue
 from qwen_vl_app.engine.local import LocalEngine
 from qwen_vl_app.engine.plan import Plan
+from training import world
 
 ROOT = Path(__file__).resolve().parent.parent
 T = TypeVar("T")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+CHROMIUM_ARGS = ["--no-sandbox", "--disable-background-networking", "--disable-gpu"]
 
 
 class Loop:
@@ -62,3 +67,22 @@ def engine(loop: Loop, demo_plan: Callable[..., Plan]) -> Iterator[LocalEngine]:
     loop.run(engine.start())
     yield engine
     loop.run(engine.close())
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium; not for the whole session: while Playwright runs, its thread has a loop and no other may run there."""
+    if not CHROMIUM:
+        pytest.skip("no chromium on this machine")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def drawing(tmp_path: Path) -> Path:
+    """A picture file with one shape."""
+    path = tmp_path / "drawing.png"
+    world.draw(world.scene(3, n=1), (224, 224)).save(path)
+    return path

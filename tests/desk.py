@@ -10,11 +10,15 @@ import gradio as gr
 from PIL import Image as PillowImage
 
 from qwen_vl_app import catalogue
+from qwen_vl_app.catalogue import Detail, Model
 from qwen_vl_app.chat import Image
 from qwen_vl_app.errors import AppError, UnreadablePicture
 from qwen_vl_app.host import Host
+from qwen_vl_app.media import Picture
+from qwen_vl_app.media.fit import Fit
 from qwen_vl_app.settings import Settings
-from qwen_vl_app.ui.desk import Desk, View
+from qwen_vl_app.ui.desk import Desk
+from qwen_vl_app.ui.view import View
 from tests.fake_engine import FakeEngine
 
 T = TypeVar("T")
@@ -29,18 +33,24 @@ def make(name: str = "a.png", shade: int = 7) -> Image:
 class FakeHost(Host):
     """Opens every file but those called bad; counts."""
 
-    opened = 0
+    def __init__(self, settings: Settings, model: Model, engine: FakeEngine) -> None:
+        super().__init__(settings, model, engine)
+        self.opened = 0
+        self.details: list[Detail] = []
 
-    async def picture(self, source: Path | bytes, name: str) -> Any:
+    async def picture(
+        self, source: Path | bytes, name: str, owner: str = "", among: int = 1, detail: Detail = "usual"
+    ) -> Picture:
         self.opened += 1
+        self.details.append(detail)
         if "bad" in name:
             raise UnreadablePicture(name=name)
-        return SimpleNamespace(image=make(name))
+        return Picture(make(name), 40, 40, Fit(SIDE, SIDE, 0, 0, SIDE, SIDE), (0, 0, 40, 40))
 
 
 def desk(*answers: str | AppError | tuple[str, AppError], pause: float = 0.0) -> tuple[Desk, FakeEngine]:
     engine = FakeEngine(answers, pause)
-    return Desk(FakeHost(Settings(), catalogue.find("demo"), engine), ["one.png", "two.png"]), engine
+    return Desk(FakeHost(Settings(ctx_size=1000), catalogue.find("demo"), engine), ["one.png", "two.png"]), engine
 
 
 def request(language: str = "en", page: str = "tab", **cookies: str) -> Any:

@@ -47,6 +47,9 @@ class FakeEngine:
             if request.id in self._cancelled:
                 yield self._finished("cancelled", count)
                 return
+            if request.max_tokens == count:
+                yield self._finished("length", count)
+                return
             yield Token(word if count == 0 else " " + word)
             count += 1
             await asyncio.sleep(self.pause)

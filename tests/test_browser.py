@@ -1,39 +1,24 @@
 """The page in Chromium: what people do on it, both languages, wide and narrow, nothing fetched from elsewhere."""
 
 import re
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from qwen_vl_app import catalogue
 from qwen_vl_app.errors import EngineFailed, QueueFull
 from qwen_vl_app.host import Host, open_host
 from qwen_vl_app.settings import Settings
+from tests.browsing import PHONE, SECONDS, WIDE, ask, choose, finished, opened
 from tests.fake_engine import FakeEngine
 from tests.site import served
 from training import answers, world
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-ARGS = ["--no-sandbox", "--disable-background-networking", "--disable-gpu"]
 EXAMPLES = Path(Settings().models_dir) / "demo" / "examples"
-WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
-SECONDS = 1000  # ms
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if not CHROMIUM:
-        pytest.skip("no chromium on this machine")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")
@@ -53,50 +38,6 @@ def real_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         pytest.skip("the demo model is not trained yet")
     with served(open_host(Settings(model="demo")), tmp_path_factory.mktemp("real")) as address:
         yield address
-
-
-@contextmanager
-def opened(browser: Browser, url: str, locale: str = "en-US", size: Any = WIDE, **options: Any) -> Iterator[Page]:
-    """The page, greeted; at the end nothing may have gone to another origin, and nothing to the console as error."""
-    context = browser.new_context(locale=locale, viewport=size, **options)
-    page = context.new_page()
-    page.set_default_timeout(30 * SECONDS)
-    expect.set_options(timeout=30 * SECONDS)
-    elsewhere: list[str] = []
-    errors: list[str] = []
-    page.on("request", lambda r: None if r.url.startswith((url, "data:", "blob:")) else elsewhere.append(r.url))
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(url)
-    expect(page.locator("#head h1")).to_be_visible()
-    expect(page.locator("#question textarea")).not_to_have_value("")
-    yield page
-    context.close()
-    assert not elsewhere
-    assert not errors
-
-
-def choose(page: Page, path: Path | str) -> None:
-    page.set_input_files("#picture input[type=file]", str(path))
-    expect(page.locator("#picture img")).to_be_visible()
-
-
-def ask(page: Page, question: str) -> None:
-    page.fill("#question textarea", question)
-    page.keyboard.press("Enter")
-
-
-def finished(page: Page) -> str:
-    expect(page.locator(".status.done")).to_be_visible()
-    return page.locator("#chat .bot [data-testid=bot]").last.inner_text()
-
-
-@pytest.fixture
-def drawing(tmp_path: Path) -> Path:
-    path = tmp_path / "drawing.png"
-    scene = world.scene(3, n=1)
-    world.draw(scene, (224, 224)).save(path)
-    return path
 
 
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
@@ -183,7 +124,7 @@ def test_a_wrong_file_is_explained_and_nothing_is_lost(
             expect(notice).to_contain_text(words)
             expect(page.locator("#picture img")).to_have_attribute("src", before or "")
         choose(page, drawing)
-        expect(notice.locator(".status")).to_have_count(0)
+        expect(notice.locator(".status.failed")).to_have_count(0)
         assert finished(page) == "There is a red circle."
 
 
@@ -250,7 +191,7 @@ def test_a_tiff_is_shown_although_browsers_cannot(browser: Browser, url: str, tm
     world.draw(world.scene(3, n=1), (224, 224)).save(path)
     with opened(browser, url) as page:
         page.set_input_files("#picture input[type=file]", str(path))
-        expect(page.locator("#picture img")).to_have_attribute("src", re.compile("scan.png"))
+        expect(page.locator("#picture img")).to_have_attribute("src", re.compile("scan.tif.png"))
         page.wait_for_function("document.querySelector('#picture img').naturalWidth > 0")
 
 

@@ -27,6 +27,13 @@ def test_turns_keep_their_order_and_roles() -> None:
     assert [piece.role for piece in pieces if isinstance(piece, Filled)] == ["system", "user", "assistant", "user"]
 
 
+def test_an_answer_that_has_begun_is_left_open() -> None:
+    begun = Message("assistant", (Text("There is"),))
+    asked = [Message("user", (Text("What?"),))]
+    pieces = PromptTemplate(QWEN).render([*asked, begun])
+    assert pieces == [*PromptTemplate(QWEN).render(asked), Filled("assistant", Text("There is"))]
+
+
 @pytest.mark.parametrize("template", ["", "{{ messages[0].role }}", "{{ broken", "{{ raise_exception('no') }}"])
 def test_a_template_that_loses_what_people_write_is_refused(template: str) -> None:
     with pytest.raises(ValueError, match="chat template"):

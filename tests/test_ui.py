@@ -12,7 +12,7 @@ from qwen_vl_app.chat import Image, Text
 from qwen_vl_app.settings import Settings
 from qwen_vl_app.ui import document, markup, preview, texts
 from qwen_vl_app.ui.album import Album
-from qwen_vl_app.ui.talk import Exchange, Talk, bubbles, messages
+from qwen_vl_app.ui.talk import Exchange, Talk, Turn, bubbles, messages
 from tests.desk import SIDE, FakeHost, make, run, write
 from tests.fake_engine import FakeEngine
 
@@ -61,15 +61,15 @@ def test_gradio_gets_both_tables_whole() -> None:
 def test_the_picture_is_sent_once_in_the_first_turn() -> None:
     image = make()
     talk = Talk("a.png", (Exchange("What?", "A circle."),))
-    sent = messages(talk, image, "Where?")
+    sent = messages(Turn(talk, talk, "Where?"), image)
     assert [message.role for message in sent] == ["user", "assistant", "user"]
     assert sent[0].parts == (image, Text("What?")) and sent[2].parts == (Text("Where?"),)
 
 
 def test_a_new_conversation_begins_with_the_picture() -> None:
     image = make()
-    assert messages(Talk("a.png"), image, "What?")[0].parts == (image, Text("What?"))
-    assert messages(Talk(), None, "Hello")[0].parts == (Text("Hello"),)
+    assert messages(Turn(Talk(), Talk("a.png"), "What?"), image)[0].parts == (image, Text("What?"))
+    assert messages(Turn(Talk(), Talk(), "Hello"), None)[0].parts == (Text("Hello"),)
 
 
 def test_another_picture_begins_a_new_conversation() -> None:
@@ -106,7 +106,7 @@ def test_what_browsers_cannot_draw_is_shown_as_the_model_sees_it(tmp_path: Path)
     host = FakeHost(Settings(), catalogue.find("demo"), FakeEngine())
     album = Album(host)
     shown = run(album.viewable(write(tmp_path, "a.tif", "TIFF")))
-    assert shown == str(tmp_path / "a.png")
+    assert shown == str(tmp_path / "a.tif.png")
     with PillowImage.open(shown) as image:
         assert image.size == (SIDE, SIDE) and image.getpixel((3, 3)) == (7, 7, 7)
     run(album.open(shown))

@@ -10,10 +10,11 @@ from qwen_vl_app.chat import Text
 from qwen_vl_app.host import Host
 from qwen_vl_app.settings import Settings
 from qwen_vl_app.ui import markup
-from qwen_vl_app.ui.desk import View, owner_of
 from qwen_vl_app.ui.jobs import Jobs
 from qwen_vl_app.ui.page import build
+from qwen_vl_app.ui.person import owner_of
 from qwen_vl_app.ui.talk import Talk
+from qwen_vl_app.ui.view import View
 from qwen_vl_app.weights.progress import Progress as Progress_
 from tests.desk import (
     CHAT,
@@ -33,8 +34,8 @@ def test_stop_keeps_what_is_written_and_ends_only_its_own() -> None:
     page, engine = desk(" ".join(["word"] * 200), pause=0.01)
 
     async def both() -> tuple[list[View], list[View]]:
-        mine = asyncio.create_task(views(page.submit("a.png", "What?", Talk(), request(page="mine"))))
-        other = asyncio.create_task(views(page.submit("a.png", "What?", Talk(), request(page="other"))))
+        mine = asyncio.create_task(views(page.submit("a.png", "What?", Talk(), {}, request(page="mine"))))
+        other = asyncio.create_task(views(page.submit("a.png", "What?", Talk(), {}, request(page="other"))))
         await asyncio.sleep(0.5)
         await page.stop(request(page="mine"))
         await page.stop(request(page="mine"))
@@ -56,7 +57,7 @@ def test_stop_before_the_first_word_gives_the_question_back() -> None:
     page, _ = desk("word " * 50, pause=0.2)
 
     async def stopped() -> list[View]:
-        task = asyncio.create_task(views(page.submit("a.png", "What?", Talk(), request())))
+        task = asyncio.create_task(views(page.submit("a.png", "What?", Talk(), {}, request())))
         await asyncio.sleep(0.1)
         await page.stop(request())
         return await task
@@ -66,13 +67,13 @@ def test_stop_before_the_first_word_gives_the_question_back() -> None:
 
 
 def test_a_question_waits_for_a_model_that_is_being_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qwen_vl_app.ui.desk.BEAT", 0.01)
+    monkeypatch.setattr("qwen_vl_app.ui.answering.BEAT", 0.01)
     page, engine = desk("ok")
     engine.state = "starting"
 
     async def waits() -> list[View]:
         asyncio.get_running_loop().call_later(0.05, setattr, engine, "state", "ready")
-        return await views(page.submit("a.png", "What?", Talk(), request()))
+        return await views(page.submit("a.png", "What?", Talk(), {}, request()))
 
     seen = run(waits())
     assert (
@@ -100,7 +101,7 @@ def test_only_answers_go_through_gradios_queue() -> None:
         page = build(Host(Settings(), catalogue.find("demo"), FakeEngine()))
         return [fn.name for fn in page.fns.values() if fn.queue is not False]
 
-    assert run(queued()) == ["submit", "describe"]
+    assert run(queued()) == ["submit", "again", "go_on", "describe"]
 
 
 def test_clear_begins_anew_and_silences_a_running_answer() -> None:
@@ -110,7 +111,7 @@ def test_clear_begins_anew_and_silences_a_running_answer() -> None:
         seen: list[View] = []
 
         async def watch() -> None:
-            async for view in page.submit("a.png", "What?", Talk(), request()):
+            async for view in page.submit("a.png", "What?", Talk(), {}, request()):
                 seen.append(view)
 
         task = asyncio.create_task(watch())
@@ -129,7 +130,7 @@ def test_a_page_that_is_closed_frees_its_place() -> None:
     page, engine = desk("word " * 200, pause=0.01)
 
     async def left() -> None:
-        generator = page.submit("a.png", "What?", Talk(), request())
+        generator = page.submit("a.png", "What?", Talk(), {}, request())
         async for view in generator:
             if isinstance(view[CHAT], list) and len(view[CHAT]) == 2:
                 break

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from qwen_vl_app.chat import Accepted, Delta, Finished, Progress, Token, Usage
+from qwen_vl_app.media import Picture
+from qwen_vl_app.media.fit import Fit
 from qwen_vl_app.ui import reply
-from tests.desk import run
+from tests.desk import make, run
 
 
 class Clock:
@@ -95,3 +97,11 @@ def test_the_line_under_an_answer(reason: Any, line: str) -> None:
 def test_stopped_before_the_first_word() -> None:
     assert reply.summary(reply.Reply(finished=Finished("cancelled", Usage(74))), "zh") == "在写出第一个字之前已停止"
     assert reply.summary(reply.Reply(), "en") == ""
+
+
+@pytest.mark.parametrize(("cached", "said"), [(0, False), (3, False), (4, True), (74, True)])
+def test_a_picture_that_was_in_the_context_already_is_said_to_be(cached: int, said: bool) -> None:
+    picture = Picture(make(), 64, 64, Fit(64, 64, 0, 0, 64, 64), (0, 0, 64, 64))
+    done = reply.Reply("abc", 3, 0.5, 1.5, finished=Finished("stop", Usage(74, 5, cached)))
+    assert ("picture re-used" in reply.summary(done, "en", picture)) is said
+    assert "picture" not in reply.summary(done, "en")

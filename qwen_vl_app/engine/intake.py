@@ -68,8 +68,10 @@ class Intake:
         """Keep the answer's ids for the next turn, if they spell exactly what was shown."""
         spelled = b"".join(map(self._language.piece, job.answer))
         if job.answer and spelled == job.shown.encode():
-            key = _answer_key(job.request.owner, job.shown)
-            self._answers[key] = tuple(job.answer)
+            begun = _begun(job.request)
+            ids = self._text(job.request.owner, Filled("assistant", Text(begun)), begun) if begun else []
+            key = _answer_key(job.request.owner, begun + job.shown)
+            self._answers[key] = (*ids, *job.answer)
             self._answers.move_to_end(key)
             if len(self._answers) > REMEMBERED:
                 self._answers.popitem(last=False)
@@ -97,6 +99,12 @@ class Intake:
         key = picture_key(picture)
         pictures[key] = picture
         return [*shape.before, Picture(key, shape.cells, shape.positions), *shape.after]
+
+
+def _begun(request: Request) -> str:
+    """The beginning of the answer that is to be gone on with; mostly empty."""
+    last = request.messages[-1]
+    return "".join(part.text for part in last.parts if isinstance(part, Text)) if last.role == "assistant" else ""
 
 
 def _answer_key(owner: str, text: str) -> tuple[str, bytes]:

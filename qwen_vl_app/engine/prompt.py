@@ -55,9 +55,14 @@ class PromptTemplate:
     def render(self, messages: Sequence[Message]) -> list[str | Filled]:
         """Template text and the parts of `messages`, in the order in which the model reads them.
 
+        If the last turn is the assistant's, it is left open: the answer goes on where it ends.
+
         Raises:
             ValueError: the template dropped, doubled or reordered a part.
         """
+        if messages[-1].role == "assistant":
+            begun = [Filled("assistant", part) for part in messages[-1].parts]
+            return [*self.render(messages[:-1]), *begun]
         mark = f"x{secrets.token_hex(12)}x"
         filled = [Filled(message.role, part) for message in messages for part in message.parts]
         rendered = self._template.render(

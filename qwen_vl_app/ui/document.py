@@ -11,6 +11,10 @@ SCRIPT = Path(__file__).with_name("page.js").read_text(encoding="utf-8")
 
 # Gradio's own labels that its translations leave in English.
 LABELS: dict[str, str] = {
+    "Undo": "修改问题",
+    "撤销": "修改问题",
+    "Retry": "重新回答",
+    "重试": "重新回答",
     "Upload file": "选择文件",
     "Capture from camera": "使用摄像头",
     "Paste from clipboard": "从剪贴板粘贴",
@@ -35,6 +39,9 @@ LABELS: dict[str, str] = {
     "grant webcam access": "允许使用摄像头",
 }
 
+# Its names of buttons that do something more definite here.
+NAMES: dict[str, str] = {"Undo": "Change the question", "Retry": "Answer again"}
+
 # Its pop-ups, and the key of the text that takes the place of each.
 NOTES: dict[str, str] = {
     "Error": "error",
@@ -48,7 +55,7 @@ def dress(html: str, language: Language, max_upload: int) -> str:
     locale = "zh-CN" if language == "zh" else "en"
     facts = {
         "locale": locale,
-        "labels": LABELS if language == "zh" else {},
+        "labels": LABELS if language == "zh" else NAMES,
         "notes": {english: text(key, language) for english, key in NOTES.items()},
         "example": text("example", language, number="{number}"),
         "maxBytes": max_upload * 1_000_000,

@@ -5,8 +5,8 @@ import secrets
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from qwen_vl_app.ui.desk import OWNER_COOKIE
 from qwen_vl_app.ui.document import dress
+from qwen_vl_app.ui.person import OWNER_COOKIE
 from qwen_vl_app.ui.texts import language_of
 
 YEAR = 365 * 24 * 3600  # s

@@ -1,9 +1,10 @@
-"""The page's few pieces of HTML: head, status line."""
+"""The page's few pieces of HTML: head, status line, facts about a picture."""
 
 from html import escape
 
 from qwen_vl_app.catalogue import Model
 from qwen_vl_app.errors import Language
+from qwen_vl_app.media import Picture
 from qwen_vl_app.ui.texts import text
 
 
@@ -30,9 +31,24 @@ def working(words: str, share: float | None = None) -> str:
     return f'<div class="status working" role="status"><i class="dot"></i><span>{escape(words)}</span>{bar}</div>'
 
 
-def done(words: str) -> str:
-    """The status line under a finished answer."""
-    return f'<div class="status done" role="status">{escape(words)}</div>'
+def done(words: str, go_on: str = "") -> str:
+    """The status line under a finished answer; with a button that has it go on if `go_on` names one."""
+    button = f'<button type="button" data-press="go-on">{escape(go_on)}</button>' if go_on else ""
+    return f'<div class="status done" role="status">{button}<span>{escape(words)}</span></div>'
+
+
+def facts(picture: Picture, ctx_size: int, language: Language) -> str:
+    """Under a picture: its size as the model sees it, its tokens, its share of a conversation."""
+    tokens = picture.placed.tokens
+    words = text(
+        "facts",
+        language,
+        size=f"{picture.image.width} × {picture.image.height}",
+        tokens=tokens,
+        share=f"{100 * tokens / ctx_size:.1f}".removesuffix(".0"),
+    )
+    note = f" · {text(picture.note, language)}" if picture.note else ""
+    return f'<div class="status facts">{escape(words + note)}</div>'
 
 
 def failed(words: str) -> str:

@@ -22,6 +22,19 @@
     } else if (event.key === "Escape") press("stop");
   }, true);
 
+  // Buttons in our own pieces of HTML press hidden ones of Gradio's, which carry the event.
+  document.addEventListener("click", (event) => {
+    const name = event.target.closest?.("[data-press]")?.dataset.press;
+    if (name) button(name)?.click();
+  });
+
+  // What is changed in the settings, gathered here: Gradio would hand two quick changes the same old state.
+  let changed = null;
+  window.settings = {
+    keep: (kept, name, value) => (changed = { ...(changed ?? kept), [name]: value }),
+    forget: () => (changed = {}),
+  };
+
   const say = (words) => {
     const note = byId("page-note") ?? document.body.appendChild(document.createElement("div"));
     note.id = "page-note";
@@ -76,6 +89,22 @@
     if (event.target.closest?.("#submit") && window.innerWidth <= 760)
       setTimeout(() => byId("chat")?.scrollIntoView({ behavior: "smooth", block: "start" }), 400);
   });
+
+  // The chat holds answers with their tags escaped (ui/formula.py); what is copied is what was answered. Without
+  // https there is no clipboard to write to: a selection is copied instead.
+  const plain = (words) => words.replaceAll("&lt;", "<");
+  const copySelected = async (words) => {
+    const field = document.body.appendChild(document.createElement("textarea"));
+    field.value = words;
+    field.select();
+    document.execCommand("copy");
+    field.remove();
+  };
+  const clipboard = navigator.clipboard;
+  const write = clipboard ? clipboard.writeText.bind(clipboard) : copySelected;
+  const writeText = (words) => write(plain(words));
+  if (clipboard) clipboard.writeText = writeText;
+  else Object.defineProperty(navigator, "clipboard", { value: { writeText } });
 
   // What Gradio says in English whatever the language: names of its buttons, titles of its pop-ups.
   const relabel = () => {

@@ -7,19 +7,19 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from qwen_vl_app.host import Host
-from qwen_vl_app.ui.desk import BEAT, Desk
+from qwen_vl_app.ui.answering import BEAT
+from qwen_vl_app.ui.desk import Desk
 from qwen_vl_app.ui.document import TITLE
+from qwen_vl_app.ui.events import QUIET, SHORT
+from qwen_vl_app.ui.formula import DELIMITERS
 from qwen_vl_app.ui.parts import Picture, fetch_nothing
+from qwen_vl_app.ui.settings_panel import Panel
 from qwen_vl_app.ui.talk import Talk
 from qwen_vl_app.ui.texts import translations
 
 I18N = gr.I18n(**translations())
 QUEUE_FACTOR = 4  # Gradio's own queue holds also the short events; the engine's is the one people wait in
 PICTURES = {".png", ".jpg", ".jpeg", ".webp"}
-QUIET = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
-# Only answers go through Gradio's queue. Its browser client closes the stream of messages that all queued events of a
-# page share when one of them ends, and loses an event that was joined a moment earlier (seen in 4 of 40 tries).
-SHORT = {**QUIET, "queue": False}
 
 
 def build(host: Host) -> gr.Blocks:
@@ -36,11 +36,13 @@ def build(host: Host) -> gr.Blocks:
                 picture = _picture()
                 notice = gr.HTML(elem_id="notice", padding=False)
                 gallery = _gallery(pictures)
+                settings = Panel(host, I18N)
             with gr.Column(elem_id="right", scale=6, min_width=300):
                 chat = _chat()
                 status = gr.HTML(elem_id="status", padding=False)
                 question = _question()
                 submit, stop, clear = _buttons()
+                go_on = gr.Button(elem_id="go-on", visible="hidden")  # pressed by the button in the status line
                 foot = gr.HTML(elem_id="foot", padding=False)
         shown = [chat, status, talk, question, submit, stop]
         page.load(desk.greet, None, [head, question], **SHORT)
@@ -48,17 +50,22 @@ def build(host: Host) -> gr.Blocks:
         gr.on(
             [submit.click, question.submit],
             desk.submit,
-            [picture, question, talk],
+            [picture, question, talk, settings.kept],
             shown,
             trigger_mode="once",
             **QUIET,
         )
+        for event, answer in ((chat.retry, desk.again), (go_on.click, desk.go_on)):
+            event(answer, [talk, settings.kept], shown, trigger_mode="once", **QUIET)
+        chat.undo(desk.take_back, talk, shown, **SHORT)
         stop.click(desk.stop, None, None, **SHORT)
         clear.click(desk.clear, None, [picture, notice, *shown], **SHORT)
-        asked, chosen = [picture, good, question], [picture, good, question, notice]
+        asked, chosen = [picture, good, question, settings.kept], [picture, good, question, notice]
         picture.input(desk.look, asked, chosen, trigger_mode="always_last", **SHORT)
         if gallery:
-            gallery.click(desk.take, [gallery, question], chosen, **SHORT)
+            gallery.click(desk.take, [gallery, question, settings.kept], chosen, **SHORT)
+        settings.wire(page)
+        settings.kept.change(desk.measure, [picture, settings.kept], notice, **SHORT)
         _api(desk)
     page.queue(max_size=QUEUE_FACTOR * host.settings.queue_size, default_concurrency_limit=None)
     return page
@@ -106,7 +113,7 @@ def _chat() -> gr.Chatbot:
         allow_file_downloads=False,
         allow_tags=False,
         feedback_options=None,
-        latex_delimiters=[],
+        latex_delimiters=DELIMITERS,
         elem_id="chat",
     )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from qwen_vl_app.chat import Accepted, Delta, Finished, Progress, Token
 from qwen_vl_app.errors import Language
+from qwen_vl_app.media import Picture
 from qwen_vl_app.ui.texts import text
 
 PACE = 0.04  # s between two updates of the page
@@ -81,8 +82,8 @@ def progress_text(progress: Progress, language: Language) -> str:
     return text(progress.stage, language, done=progress.done, total=progress.total)
 
 
-def summary(reply: Reply, language: Language) -> str:
-    """The line under a finished answer: how it ended if not by itself, and how fast it came."""
+def summary(reply: Reply, language: Language, picture: Picture | None = None) -> str:
+    """The line under a finished answer: how it ended if not by itself, how fast it came, if `picture` was re-used."""
     if not reply.finished:
         return ""
     if not reply.tokens:
@@ -99,4 +100,6 @@ def summary(reply: Reply, language: Language) -> str:
             rate=f"{reply.rate:.{0 if reply.rate >= 100 else 1}f}",
         )
     )
+    if picture and reply.finished.usage.cached_tokens >= picture.placed.tokens:
+        parts.append(text("reused", language))
     return " · ".join(parts)

@@ -1,0 +1,125 @@
+"""A turn of the conversation as it is answered: what the page shows from the question to the last word."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
+
+import gradio as gr
+
+from qwen_vl_app.chat import Progress, Request
+from qwen_vl_app.errors import EmptyRequest, Language
+from qwen_vl_app.host import Host
+from qwen_vl_app.media import Picture
+from qwen_vl_app.ui import markup
+from qwen_vl_app.ui.album import Album
+from qwen_vl_app.ui.jobs import Job, Jobs
+from qwen_vl_app.ui.person import language_for, owner_of, session_of
+from qwen_vl_app.ui.reply import Reply, follow, progress_text, summary
+from qwen_vl_app.ui.talk import Turn, bubbles, messages
+from qwen_vl_app.ui.texts import text
+from qwen_vl_app.ui.view import View, busy, idle, told
+from qwen_vl_app.ui.wishes import Wishes, read
+from qwen_vl_app.weights.progress import line
+
+BEAT = 0.5  # s between two signs of life while the model is being loaded
+ON_ITS_WAY = ("waiting", "downloading", "starting", "restarting")  # states in which a question waits for the model
+
+
+class Answering:
+    """Has turns answered by the model that `host` answers with."""
+
+    def __init__(self, host: Host, album: Album) -> None:
+        self.host = host
+        self.album = album
+        self.jobs = Jobs(host.engine)
+
+    async def run(
+        self, make: Callable[[Language], Turn | None], kept: object, request: gr.Request
+    ) -> AsyncGenerator[View, None]:
+        """The page while the turn that `make` gives is answered, with the settings that the browser has `kept`."""
+        language = language_for(request)
+        with self.jobs.running(session_of(request)) as job:
+            try:
+                wishes, turn = read(kept), make(language)
+                if turn is None:
+                    raise EmptyRequest()
+                async with aclosing(self._answer(turn, wishes, job, request)) as views:
+                    async for view in views:
+                        if not job.cleared:
+                            yield view
+            except Exception as error:
+                refusal = told(error, language)
+                yield idle(status=markup.failed(refusal.message))
+                raise refusal from None
+
+    async def _answer(self, turn: Turn, wishes: Wishes, job: Job, request: gr.Request) -> AsyncGenerator[View, None]:
+        language = language_for(request)
+        started = time.monotonic()
+        yield busy(status=markup.working(text("opening" if turn.talk.picture else "next", language)))
+        async for sign in self._loading(job, language):
+            yield busy(status=sign)
+        picture = await self.album.open(turn.talk.picture, wishes.detail or "usual") if turn.talk.picture else None
+        sent = messages(turn, picture.image if picture else None)
+        asking = wishes.on(self.host.request(sent, owner_of(request)))
+        job.request = asking.id
+        reply = Reply()
+        try:
+            async with self.replies(asking, started) as replies:
+                async for reply in replies:
+                    if job.stopped and not reply.finished:
+                        await self.host.engine.cancel(asking.id)
+                    yield _writing(turn, reply, language)
+        except Exception:
+            yield _closed(turn, reply, picture, language)
+            raise
+        yield _closed(turn, reply, picture, language)
+
+    @asynccontextmanager
+    async def replies(self, asking: Request, started: float) -> AsyncGenerator[AsyncIterator[Reply], None]:
+        """The growing answer; leaving the block ends it in the engine too."""
+        async with aclosing(self.host.engine.stream(asking)) as deltas, aclosing(follow(deltas, started)) as replies:
+            yield replies
+
+    async def _loading(self, job: Job, language: Language) -> AsyncGenerator[str, None]:
+        """Signs of life until the model answers: the question waits."""
+        while self.host.state in ON_ITS_WAY and not job.stopped:
+            yield markup.working(f"{text('waits', language)} {self.stage(language)}", self.arrived())
+            await asyncio.sleep(BEAT)
+
+    def stage(self, language: Language) -> str:
+        """How far the model is, in words."""
+        if self.host.state == "downloading" and self.host.progress:
+            return line(self.host.progress, language)
+        return text(self.host.state, language)
+
+    def arrived(self) -> float | None:
+        """The share of the model that is downloaded, while it is."""
+        progress = self.host.progress
+        return (
+            progress.done / progress.total if self.host.state == "downloading" and progress and progress.total else None
+        )
+
+
+def _writing(turn: Turn, reply: Reply, language: Language) -> View:
+    chat = bubbles(turn.talk.with_exchange(turn.asked, turn.begun + reply.text), text("picture", language))
+    status = markup.working(progress_text(reply.progress, language), share(reply.progress))
+    return busy(chat=chat, status=status, question="" if turn.typed and reply.accepted and not reply.tokens else None)
+
+
+def _closed(turn: Turn, reply: Reply, picture: Picture | None, language: Language) -> View:
+    """The end: what was written is kept; if nothing was, a question that was typed goes back into its box."""
+    cut = reply.finished is not None and reply.finished.reason == "length"
+    written = turn.talk.with_exchange(turn.asked, turn.begun + reply.text, cut)
+    kept = written if reply.text else turn.before
+    return idle(
+        chat=bubbles(kept, text("picture", language)),
+        status=markup.done(summary(reply, language, picture), text("go_on", language) if cut and reply.text else ""),
+        talk=kept,
+        question=turn.asked if turn.typed and not reply.text else None,
+    )
+
+
+def share(progress: Progress) -> float | None:
+    """How full the bar is, if the stage has one."""
+    return progress.done / progress.total if progress.stage == "reading" and progress.total else None
