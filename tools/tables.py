@@ -10,6 +10,7 @@ sys.path.insert(0, str(ROOT))
 from qwen_vl_app import settings  # noqa: E402
 from qwen_vl_app.catalogue import MODELS, QWEN_BUDGETS, File  # noqa: E402
 from qwen_vl_app.tasks import TASKS  # noqa: E402
+from tools.machines import machines  # noqa: E402
 
 READMES = {"en": ROOT / "README.md", "zh": ROOT / "README.zh-CN.md"}
 ANSWERS = {
@@ -22,6 +23,8 @@ HEADS = {
     ("models", "en"): ("`--model`", "model", "language part", "projector", "together"),
     ("tasks", "en"): ("`--task`", "task", "picture tokens", "sampling", "answer"),
     ("tasks", "zh"): ("`--task`", "任务", "图片 token", "采样", "回答"),
+    ("machines", "en"): ("machine", "good flags", "runs on", "memory", "tokens/s"),
+    ("machines", "zh"): ("机器", "合适的参数", "运行在", "内存", "token/秒"),
     ("models", "zh"): ("`--model`", "模型", "语言部分", "投影器", "合计"),
 }
 
@@ -73,7 +76,7 @@ def gigabytes(size: int) -> str:
     return f"{size / 1e9:.1f} GB" if size else "6 MB"
 
 
-TABLES = {"options": options, "models": models, "tasks": tasks}
+TABLES = {"options": options, "models": models, "machines": machines, "tasks": tasks}
 
 
 def table(name: str, language: str) -> str:
