@@ -18,7 +18,7 @@ import psutil
 
 from qwen_vl_app.bench_client import Client, measure, user
 from qwen_vl_app.errors import SetupError
-from qwen_vl_app.host import model_for, plan_for
+from qwen_vl_app.planning import model_for, plan_for
 from qwen_vl_app.settings import Settings, as_arguments
 
 APP = Path(__file__).resolve().parent.parent / "app.py"

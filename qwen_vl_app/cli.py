@@ -12,7 +12,8 @@ from pathlib import Path
 from qwen_vl_app import bench, bench_media, doctor, settings, tasks, weights
 from qwen_vl_app.chat import Message, Request, Text, Token
 from qwen_vl_app.errors import AppError, Language, SetupError
-from qwen_vl_app.host import Host, model_for, open_host
+from qwen_vl_app.host import Host, open_host
+from qwen_vl_app.planning import model_for
 from qwen_vl_app.settings import Settings
 from qwen_vl_app.tasks import Task
 from qwen_vl_app.weights import Terminal

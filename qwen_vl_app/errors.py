@@ -25,7 +25,7 @@ AppError
     ├── QueueFull
     ├── EngineRestarting
     └── PicturesPaused          the engine ended several times within minutes
-SetupError                      the program cannot start: shown in the terminal only
+SetupError                      the program or the model cannot start: for the terminal, and for its operator's page
 """
 
 from typing import Literal
@@ -243,8 +243,14 @@ class PicturesPaused(Unavailable):
 
 
 class SetupError(Exception):
-    """The program cannot start; the message is one line for the person at the terminal, with what to do."""
+    """What cannot start, why and what to do, in one line for the person who runs the program."""
 
     def text(self, language: Language) -> str:
         """The message in `language`, where it has both."""
         return str(self)
+
+    def brief(self, language: Language) -> str:
+        """What everybody may read: nothing of this machine, its folders above all."""
+        if language == "zh":
+            return "模型无法在这台机器上启动；运行本程序的人可以在终端里看到原因。"
+        return "The model cannot be started on this machine; whoever runs the program finds the reason in the terminal."

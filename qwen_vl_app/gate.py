@@ -6,7 +6,6 @@ Pure ASGI, because the frameworks' own middleware buffers streams and reads bodi
 import asyncio
 import base64
 import hmac
-import ipaddress
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
@@ -14,6 +13,7 @@ from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from qwen_vl_app.errors import AppError, BodyTooLarge, ClosedAddress, ForbiddenHost, ForbiddenOrigin, Unauthorized
+from qwen_vl_app.peers import host_name, is_loopback
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -178,21 +178,6 @@ def same_site(method: str, headers: dict[str, str]) -> bool:
 def _netloc(netloc: str) -> str:
     """Host and port without the port that a scheme implies."""
     return netloc.lower().removesuffix(":80").removesuffix(":443")
-
-
-def host_name(netloc: str) -> str:
-    """The host of a `Host` header, without port and brackets."""
-    return (urlsplit("//" + netloc).hostname or "") if netloc else ""
-
-
-def is_loopback(name: str) -> bool:
-    """Whether the name means this machine; other names here are another site's (DNS rebinding)."""
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def _length(headers: dict[str, str]) -> int:

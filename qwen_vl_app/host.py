@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -10,18 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
-import psutil
-
 from qwen_vl_app import catalogue, media, weights
 from qwen_vl_app.catalogue import Detail, Model, PictureBudget
 from qwen_vl_app.chat import Message, Request
 from qwen_vl_app.engine import Engine, State
-from qwen_vl_app.engine.fit import IDLE_PER_SLOT, KV_SCALE, SMALLEST_CONTEXT, USUAL_CONTEXT, contexts, summary
+from qwen_vl_app.engine.fit import SMALLEST_CONTEXT, USUAL_CONTEXT, summary
 from qwen_vl_app.engine.local import LocalEngine
 from qwen_vl_app.engine.plan import Plan
 from qwen_vl_app.engine.switch import Switch
 from qwen_vl_app.errors import Language, SetupError
-from qwen_vl_app.settings import AUTO_WORD, ROOT, Settings
+from qwen_vl_app.planning import faster, model_for, plan_for
+from qwen_vl_app.settings import ROOT, Settings
 from qwen_vl_app.tasks import DESCRIBE, Task
 from qwen_vl_app.weights import Progress
 
@@ -29,6 +27,7 @@ DEMO = "demo"
 BUNDLED = ROOT / "models"  # the demo's files lie in the repository, wherever --models-dir leads
 FINE_SIDES = 2  # a picture looked at closely may have this many times the permitted short side
 OPENED_BYTES = 64 << 20  # pixels of pictures that need not be decoded again
+DRAIN = 30.0  # s that open answers get when another model takes over
 
 Fetch: TypeAlias = Callable[[Model, Path, str, Callable[[Progress], None], threading.Event], tuple[Path, Path]]
 
@@ -46,16 +45,27 @@ class Host:
         self.engine.engine = engine
         self.progress: Progress | None = None
         self.plan: Plan | None = None
+        self.coming: Model | None = None  # another one, on its way to take over
+        self.downloading = False
+        self.trouble: SetupError | None = None
         self._opened: OrderedDict[tuple[str, bytes, PictureBudget], media.Picture] = OrderedDict()
         self._demo: Host | None = None
         self._demo_starts = asyncio.Lock()
         self._fetch = fetch
-        self._leaving = threading.Event()
+        self._cancelled = threading.Event()
 
     @property
     def state(self) -> State:
         """Whether questions are answered now."""
         return self.engine.state
+
+    @property
+    def failure(self) -> SetupError | None:
+        """Why the model does not answer; where it does: why another one could not take over."""
+        engine = self.engine.engine
+        if isinstance(engine, LocalEngine) and engine.state == "failed" and not self.trouble:
+            return engine.failure  # it ran, and could not be started again
+        return self.trouble
 
     @property
     def ctx_size(self) -> int:
@@ -69,11 +79,13 @@ class Host:
         return engine.loaded if isinstance(engine, LocalEngine) else 0.0
 
     def health(self) -> dict[str, object]:
-        """State, model, how far the download (bytes) and the loading (fraction) are, and the plan in use."""
+        """For everybody: state, model, how far download (bytes) and loading (fraction) are, the plan in use."""
         download = self.progress.as_json() if self.progress else None
         return {
             "state": self.state,
             "model": self.model.name,
+            "failure": self.failure.brief("en") if self.failure else None,
+            "coming": self.coming.name if self.coming else None,
             "download": download,
             "loaded": round(self.loaded, 3),
             "plan": self.summary("en"),
@@ -84,48 +96,73 @@ class Host:
         engine = self.engine.engine
         if not isinstance(engine, LocalEngine) or engine.state != "ready":
             return ""
-        slow = "" if engine.device else self._faster(engine.fitted.model_bytes, language)
+        slow = "" if engine.device else faster(engine.fitted.model_bytes, language)
         return summary(engine.fitted, engine.device, language) + slow
 
-    def _faster(self, model_bytes: int, language: Language) -> str:
-        """What would be faster without a GPU: decoding reads all weights per token, so it goes by their size."""
-        small = catalogue.find("2b")
-        times = model_bytes / small.model.size
-        if times < 1.5:
-            return ""
-        if language == "zh":
-            return f"。没有 GPU：每秒只有几个 token；--model {small.name} 大约快 {times:.0f} 倍"
-        return f". No GPU: expect a few tokens per second; --model {small.name} is about {times:.0f} times as fast"
-
     async def start(self, show: Callable[[Progress], None] = lambda _: None) -> None:
-        """Fetch and load the model; returns when it answers. `show` is told how far the download is, from a thread.
+        """Fetch and load the model, after a failure anew; returns when it answers.
+
+        `show` is told how far the download is, from a thread.
 
         Raises:
             SetupError: it cannot be had or loaded; the message says why and what to do.
         """
-        if not self.engine.engine:
-            try:
-                files = await self._files(show)
-                self.model = weights.refined(self.model, files)
-                self.plan = plan_for(self.settings, self.model, *files)
-            except SetupError:
+        self.trouble = None
+        try:
+            if self.engine.state == "failed":
+                self.engine.before = "waiting"
+                await self.engine.replace(None, 0)
+            if not self.engine.engine:
+                files = await self.files(self.model, show)
+                await self.load(weights.refined(self.model, files), files)
+            else:
+                await self.engine.start()
+        except SetupError as trouble:
+            self.trouble = trouble
+            if self.engine.before != "closed":
                 self.engine.before = "failed"
-                raise
-            self.engine.engine = LocalEngine(self.plan)
-        await self.engine.start()
+            raise
 
-    async def _files(self, show: Callable[[Progress], None]) -> tuple[Path, Path]:
+    def cancel(self) -> None:
+        """Stop the download, if there is one; what came is kept."""
+        self._cancelled.set()
+
+    async def files(self, model: Model, show: Callable[[Progress], None]) -> tuple[Path, Path]:
+        """The files of `model`, fetched if they are not here; raises as `start`."""
         folder = Path(self.settings.models_dir)
-        here = self.model.paths(folder)
-        if not self.model.repo:
-            return here
-        self.engine.before = "downloading"
+        if not model.repo:
+            return model.paths(folder)
+        if self.engine.before != "closed":
+            self.engine.before, self.progress = "downloading", None
+        self._cancelled.clear()
 
         def report(progress: Progress) -> None:
             self.progress = progress
             show(progress)
 
-        return await asyncio.to_thread(self._fetch, self.model, folder, self.settings.hub, report, self._leaving)
+        self.downloading = True
+        try:
+            return await asyncio.to_thread(self._fetch, model, folder, self.settings.hub, report, self._cancelled)
+        finally:
+            self.downloading = False
+
+    async def load(self, model: Model, files: tuple[Path, Path]) -> None:
+        """Load `model` where none is; raises as `start`."""
+        self.model, self.plan = model, plan_for(self.settings, model, *files)
+        self.engine.engine = LocalEngine(self.plan)
+        await self.engine.start()
+
+    async def load_beside(self, model: Model, files: tuple[Path, Path]) -> None:
+        """Load `model` and let it take over from the present one; raises as `start`."""
+        plan = plan_for(self.settings, model, *files)
+        engine = LocalEngine(plan)
+        try:
+            await engine.start()
+        except asyncio.CancelledError:
+            await engine.close()
+            raise
+        self.model, self.plan = model, plan
+        await self.engine.replace(engine, DRAIN)
 
     async def demo(self) -> "Host":
         """The demo model, which answers beside any other; loaded when it is asked for the first time.
@@ -145,7 +182,7 @@ class Host:
 
     async def close(self) -> None:
         """Stop the download or the engines; no process is left."""
-        self._leaving.set()
+        self._cancelled.set()
         await self.engine.close()
         if self._demo:
             await self._demo.close()
@@ -192,60 +229,3 @@ def open_host(settings: Settings) -> Host:
         SetupError: there is no such model; the message lists those there are.
     """
     return Host(settings, model_for(settings))
-
-
-def model_for(settings: Settings) -> Model:
-    """The model that `settings` name; `auto` is the largest one that this machine's memory holds.
-
-    Raises:
-        SetupError: there is no such model, file or repository; the message lists what there is.
-    """
-    if settings.model == AUTO_WORD:
-        free = psutil.virtual_memory().available
-        return catalogue.largest_fitting(free, settings.ctx_size or USUAL_CONTEXT, settings.quant, settings.mmproj)
-    folder = Path(settings.models_dir)
-    return weights.named(settings.model, settings.quant, settings.mmproj, models_dir=folder, hub=settings.hub)
-
-
-def plan_for(settings: Settings, model: Model, language: Path, projector: Path) -> Plan:
-    """How this machine loads `model` from its two files.
-
-    Raises:
-        SetupError: a file is not there.
-    """
-    sizes = [_size(file) for file in (language, projector)]
-    cell_bytes = int(model.cell_bytes * KV_SCALE[settings.kv_type])
-    free = psutil.virtual_memory().available - sum(sizes)
-    ctx_size, pool = contexts(settings.ctx_size, settings.parallel, cell_bytes, free)
-    return Plan(
-        model=str(language),
-        mmproj=str(projector),
-        ctx_size=ctx_size,
-        pool=pool,
-        parallel=settings.parallel,
-        sequences=IDLE_PER_SLOT * settings.parallel,
-        gpu_layers=settings.gpu_layers,
-        threads=usable_cores(),
-        queue_size=settings.queue_size,
-        kv_type=settings.kv_type,
-        device=settings.device,
-        layers=model.layers,
-        cell_bytes=cell_bytes,
-        model_bytes=sizes[0],
-        mmproj_bytes=sizes[1],
-    )
-
-
-def _size(file: Path) -> int:
-    try:
-        return file.stat().st_size
-    except OSError as error:
-        raise SetupError(f"{file}: {error.strerror}") from error
-
-
-def usable_cores() -> int:
-    """Physical processor cores that this process may use: more threads than that slow llama.cpp down."""
-    physical = psutil.cpu_count(logical=False) or os.cpu_count() or 1
-    if hasattr(os, "sched_getaffinity"):
-        return min(physical, len(os.sched_getaffinity(0)))
-    return physical

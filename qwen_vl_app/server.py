@@ -1,12 +1,11 @@
 """One process, one port: the gate, `/health` and the page, served until somebody says stop."""
 
-import asyncio
 import errno
 import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -18,14 +17,16 @@ from fastapi.responses import JSONResponse
 from qwen_vl_app import __version__
 from qwen_vl_app.api import router
 from qwen_vl_app.errors import Language, SetupError
-from qwen_vl_app.gate import MB, Gate, is_loopback
+from qwen_vl_app.gate import MB, Gate
 from qwen_vl_app.host import Host, open_host
+from qwen_vl_app.keeper import Keeper
+from qwen_vl_app.peers import OPERATOR_COOKIE, Operators, is_loopback
 from qwen_vl_app.scratch import private_folder, uploads_in
 from qwen_vl_app.settings import Settings
+from qwen_vl_app.ui.entrance import Entrance
 from qwen_vl_app.ui.first_page import FirstPage
 from qwen_vl_app.ui.look import CSS, theme
 from qwen_vl_app.ui.page import I18N, build
-from qwen_vl_app.weights.progress import Terminal
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # also for code of Gradio's that is not told
 os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(2**40)  # else pandas sums up all events after each event
@@ -45,6 +46,10 @@ WELCOME = {
         "请在浏览器中打开 {address} 。任何人都无需密码即可访问：用 --auth 用户名:密码 设置密码，"
         "或用 --host 127.0.0.1 只允许本机访问。",
     ),
+    "operator": (
+        "To choose, stop or delete models from another machine (keep this address to yourself): {operator}",
+        "要从其他机器选择、停止或删除模型，请打开（此地址请勿外传）： {operator}",
+    ),
 }
 ENDING = ("Ctrl-C ends the program.", "按 Ctrl-C 结束程序。")
 
@@ -53,16 +58,17 @@ def serve(settings: Settings, language: Language = "en") -> int:
     """Serve the page until SIGTERM or Ctrl-C, speaking `language` in the terminal; returns the exit status.
 
     Raises:
-        SetupError: the port is taken, or the model cannot be opened or loaded.
+        SetupError: the port is taken, or there is no such model. One that cannot be had or loaded ends nothing: the
+            page says why, and its operator may try again or choose another.
     """
     term = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with listen(settings) as door, private_folder() as folder, uploads_in(folder):
-            host = open_host(settings)
-            print(welcome(settings, language), flush=True)
+            host, operators = open_host(settings), Operators()
+            print(welcome(settings, language, operators.token), flush=True)
             if sys.stdin.isatty():  # else it runs in the background or for a service manager
                 print(ENDING[language == "zh"], flush=True)
-            run(create_app(host, language), door)
+            run(create_app(host, language, operators), door)
     except KeyboardInterrupt:
         pass
     finally:
@@ -99,12 +105,13 @@ def _why_not(settings: Settings, error: OSError) -> str:
     return f"--host {settings.host} --port {settings.port}: {error.strerror}"
 
 
-def welcome(settings: Settings, language: Language = "en") -> str:
-    """The line for the terminal: which address to open, and who else can."""
+def welcome(settings: Settings, language: Language = "en", token: str = "") -> str:
+    """The lines for the terminal: which address to open, who else can, and how to operate it from elsewhere."""
     address = f"http://{_address(settings.host)}:{settings.port}"
-    open_to = "own" if is_loopback(settings.host) else "password" if settings.auth else "anybody"
-    english, chinese = WELCOME[open_to]
-    return (chinese if language == "zh" else english).format(address=address)
+    local = is_loopback(settings.host)
+    open_to = ["own"] if local else ["password" if settings.auth else "anybody", "operator"]
+    lines = (WELCOME[line][language == "zh"] for line in open_to)
+    return "\n".join(lines).format(address=address, operator=f"{address}/?{OPERATOR_COOKIE}={token}")
 
 
 def _address(host: str) -> str:
@@ -119,13 +126,11 @@ def _address(host: str) -> str:
             return socket.gethostname()
 
 
-def create_app(host: Host, language: Language = "en") -> FastAPI:
+def create_app(host: Host, language: Language = "en", operators: Operators | None = None) -> FastAPI:
     """The web app: gate outermost, then `/health`, `/v1` and the page; the terminal is spoken to in `language`."""
-    settings = host.settings
-    page = build(host)
-    life = Life(host, language)
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=life)
-    app.state.life = life
+    settings, keeper, operators = host.settings, Keeper(host, language), operators or Operators()
+    page = build(keeper, operators)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=Life(keeper))
 
     @app.get("/health")
     def health() -> JSONResponse:
@@ -137,6 +142,7 @@ def create_app(host: Host, language: Language = "en") -> FastAPI:
     app.include_router(router(host))
     _mount(app, page, settings)
     app.add_middleware(FirstPage, max_upload=settings.max_upload)
+    app.add_middleware(Entrance, operators=operators)
     app.add_middleware(
         Gate,
         max_bytes=settings.max_upload * MB,
@@ -173,45 +179,27 @@ def _mount(app: FastAPI, page: gr.Blocks, settings: Settings) -> None:
 
 
 class Life:
-    """Loads the model while the page is up already, and closes the engine when the server ends."""
+    """Brings the model while the page is up already, and closes the engine when the server ends."""
 
-    def __init__(self, host: Host, language: Language) -> None:
-        self._host = host
-        self._language = language
-        self.failure: SetupError | None = None
-        self.quit: Callable[[], None] = lambda: None
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
 
     @asynccontextmanager
     async def __call__(self, app: FastAPI) -> AsyncIterator[None]:
-        loading = asyncio.create_task(self._load())
+        self._keeper.begin()
         try:
             yield
         finally:
-            loading.cancel()
-            await self._host.close()
-
-    async def _load(self) -> None:
-        try:
-            await self._host.start(Terminal(sys.stderr, self._language))
-            print(self._host.summary(self._language), flush=True)
-        except SetupError as failure:
-            self.failure = failure
-            self.quit()
+            await self._keeper.close()
 
 
 def run(app: FastAPI, door: socket.socket) -> None:
-    """Serve `app` on `door` until a signal comes or the model cannot be loaded.
+    """Serve `app` on `door` until a signal comes.
 
     Raises:
-        SetupError: the model cannot be loaded.
         KeyboardInterrupt: after a clean end by a signal.
     """
     config = uvicorn.Config(
         app, log_level="critical", access_log=False, server_header=False, timeout_graceful_shutdown=LAST_WORDS
     )
-    server = uvicorn.Server(config)
-    life: Life = app.state.life
-    life.quit = lambda: setattr(server, "should_exit", True)
-    server.run(sockets=[door])
-    if life.failure:
-        raise life.failure
+    uvicorn.Server(config).run(sockets=[door])

@@ -53,8 +53,9 @@ def desk(*answers: str | AppError | tuple[str, AppError], pause: float = 0.0) ->
     return Desk(FakeHost(Settings(ctx_size=1000), catalogue.find("demo"), engine), ["one.png", "two.png"]), engine
 
 
-def request(language: str = "en", page: str = "tab", **cookies: str) -> Any:
-    return SimpleNamespace(headers={"accept-language": language}, cookies=cookies, session_hash=page)
+def request(language: str = "en", page: str = "tab", peer: str = "203.0.113.7", **cookies: str) -> Any:
+    headers = {"accept-language": language, "host": "localhost:7860"}
+    return SimpleNamespace(headers=headers, cookies=cookies, session_hash=page, client=SimpleNamespace(host=peer))
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

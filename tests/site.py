@@ -14,24 +14,25 @@ from fastapi import FastAPI
 
 from qwen_vl_app import server
 from qwen_vl_app.host import Host
+from qwen_vl_app.peers import Operators
 from qwen_vl_app.scratch import private_folder, uploads_in
 
 
-def built(host: Host) -> FastAPI:
+def built(host: Host, operators: Operators | None = None) -> FastAPI:
     """The app, built where a loop runs: where none does, Gradio's locks make one and never close it."""
 
     async def build() -> FastAPI:
-        return server.create_app(host)
+        return server.create_app(host, operators=operators)
 
     with ThreadPoolExecutor(1) as thread:  # Playwright's own loop runs in this one
         return thread.submit(asyncio.run, build()).result()
 
 
 @contextmanager
-def served(host: Host, root: Path) -> Iterator[str]:
+def served(host: Host, root: Path, operators: Operators | None = None) -> Iterator[str]:
     """The address of a server that answers with `host`; its folder of uploads lies below `root`."""
     with server.listen(replace(host.settings, port=0)) as door, private_folder(root) as folder, uploads_in(folder):
-        config = uvicorn.Config(built(host), log_level="critical", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(built(host, operators), log_level="critical", timeout_graceful_shutdown=1)
         running = uvicorn.Server(config)
         thread = threading.Thread(target=running.run, kwargs={"sockets": [door]}, daemon=True)
         thread.start()

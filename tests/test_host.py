@@ -15,9 +15,10 @@ from qwen_vl_app.catalogue import File, Model, find
 from qwen_vl_app.chat import Image, Message, Text, join
 from qwen_vl_app.engine.fit import USUAL_CONTEXT
 from qwen_vl_app.errors import NotReady, SetupError
-from qwen_vl_app.host import Host, model_for, open_host, plan_for
+from qwen_vl_app.host import Host, open_host
 from qwen_vl_app.media import Picture
 from qwen_vl_app.media.fit import Fit
+from qwen_vl_app.planning import model_for, plan_for
 from qwen_vl_app.settings import Settings
 from qwen_vl_app.weights import Progress
 from tests.conftest import ROOT
@@ -116,7 +117,7 @@ def test_files_that_are_not_there_are_named(tmp_path: Path) -> None:
 def test_auto_takes_the_largest_model_that_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     for gigabytes, name in ((64, "8b"), (6, "4b"), (3, "2b"), (1, "2b")):
         memory = type("Memory", (), {"available": gigabytes << 30})
-        monkeypatch.setattr(host_module.psutil, "virtual_memory", lambda memory=memory: memory)
+        monkeypatch.setattr("qwen_vl_app.planning.psutil.virtual_memory", lambda memory=memory: memory)
         assert model_for(Settings()).name == name
 
 

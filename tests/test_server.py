@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +20,10 @@ from PIL import Image
 from qwen_vl_app import __version__, catalogue, scratch, server
 from qwen_vl_app.errors import SetupError
 from qwen_vl_app.host import Host
+from qwen_vl_app.peers import Operators
 from qwen_vl_app.settings import Settings
 from tests.fake_engine import FakeEngine
-from tests.site import built, served
+from tests.site import served
 
 ROOT = Path(__file__).resolve().parent.parent
 ANSWER = "There is a red circle."
@@ -188,19 +188,34 @@ def test_the_welcome_says_who_can_come_in() -> None:
     assert "Nobody is asked for a password: --auth user:password" in server.welcome(Settings(host="0.0.0.0"))
     assert "任何人都无需密码即可访问" in server.welcome(Settings(host="0.0.0.0"), "zh")
     assert "a password is asked for" in server.welcome(Settings(host="192.0.2.7", auth="a:b"))
+    assert "http://192.0.2.7:7860/?operator=word" in server.welcome(Settings(host="192.0.2.7"), "zh", "word")
 
 
 class FailingEngine(FakeEngine):
     async def start(self) -> None:
-        raise SetupError("not enough memory")
+        self.state = "failed"
+        raise SetupError("no room in /secret/place")
 
 
-def test_a_model_that_cannot_be_loaded_ends_the_server(tmp_path: Path) -> None:
-    host = Host(Settings(), catalogue.find("demo"), FailingEngine())
-    with server.listen(replace(Settings(), port=0)) as door, scratch.uploads_in(tmp_path):
-        app = built(host)
-        with pytest.raises(SetupError, match="not enough memory"):
-            server.run(app, door)
+def test_a_model_that_cannot_be_loaded_keeps_the_page_up_and_says_why(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with served(Host(Settings(), catalogue.find("demo"), FailingEngine()), root) as address:
+        health = httpx2.get(address + "/health")
+        assert health.status_code == 503 and health.json()["state"] == "failed"
+        assert "cannot be started on this machine" in health.json()["failure"] and "secret" not in health.text
+        assert httpx2.get(address).status_code == 200
+    assert "error: no room in /secret/place\nThe page stays open" in capsys.readouterr().err
+
+
+def test_the_operators_address_becomes_a_cookie(root: Path) -> None:
+    host, operators = Host(Settings(), catalogue.find("demo"), FakeEngine()), Operators("secret")
+    with served(host, root, operators) as address:
+        right = httpx2.get(address + "/?operator=secret")
+        assert (right.status_code, right.headers["location"]) == (303, "./")
+        assert right.headers["set-cookie"] == "operator=secret; Path=/; HttpOnly; SameSite=Strict"
+        wrong = httpx2.get(address + "/?operator=wrong")
+        assert wrong.status_code == 303 and "set-cookie" not in wrong.headers
 
 
 SERVE = """

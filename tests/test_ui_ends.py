@@ -8,6 +8,8 @@ import pytest
 from qwen_vl_app import catalogue, tasks
 from qwen_vl_app.chat import Text
 from qwen_vl_app.host import Host
+from qwen_vl_app.keeper import Keeper
+from qwen_vl_app.peers import Operators
 from qwen_vl_app.settings import Settings
 from qwen_vl_app.ui import markup
 from qwen_vl_app.ui.jobs import Jobs
@@ -15,7 +17,6 @@ from qwen_vl_app.ui.page import build
 from qwen_vl_app.ui.person import owner_of
 from qwen_vl_app.ui.talk import Talk
 from qwen_vl_app.ui.view import View
-from qwen_vl_app.weights.progress import Progress as Progress_
 from tests.desk import (
     CHAT,
     QUESTION,
@@ -82,23 +83,11 @@ def test_a_question_waits_for_a_model_that_is_being_loaded(monkeypatch: pytest.M
     )
 
 
-def test_the_page_shows_how_far_the_download_is() -> None:
-    page, engine = desk("ok")
-    engine.state = "downloading"
-    page.host.progress = Progress_("downloading", "model.gguf", 1_000_000_000, 4_000_000_000)
-
-    arriving, _, beat = run(page.arrive(request("zh")))
-    assert "(25 %)" in arriving and 'value="0.250"' in arriving and beat.active
-    engine.state = "ready"
-    arriving, foot, beat = run(page.arrive(request("zh")))
-    assert arriving == "" and "Esc" in foot and not beat.active
-
-
 def test_only_answers_go_through_gradios_queue() -> None:
     """A second kind of event in the queue may end the stream that an answer has just been promised on (ui/page.py)."""
 
     async def queued() -> list[str]:
-        page = build(Host(Settings(), catalogue.find("demo"), FakeEngine()))
+        page = build(Keeper(Host(Settings(), catalogue.find("demo"), FakeEngine())), Operators())
         return [fn.name for fn in page.fns.values() if fn.queue is not False]
 
     assert run(queued()) == ["submit", "again", "go_on", "describe"]

@@ -10,8 +10,8 @@ from typing import TextIO
 from qwen_vl_app.doctor import files, machine
 from qwen_vl_app.doctor.finding import MARKS, Finding
 from qwen_vl_app.errors import SetupError
-from qwen_vl_app.host import model_for, usable_cores
 from qwen_vl_app.install.texts import language
+from qwen_vl_app.planning import model_for, usable_cores
 from qwen_vl_app.settings import Settings
 
 

@@ -9,11 +9,12 @@ from typing import TypeAlias
 from qwen_vl_app.chat import Accepted, Delta, Finished, Progress, Request, Text, Token, Usage
 from qwen_vl_app.engine import State
 from qwen_vl_app.engine.crashes import CrashBook
+from qwen_vl_app.engine.failures import CannotLoad
 from qwen_vl_app.engine.fit import ladder
 from qwen_vl_app.engine.plan import Device, Plan
 from qwen_vl_app.engine.process import Worker
 from qwen_vl_app.engine.wire import Cancel, Failed, FromWorker, Loading, Ready, Resume, Working
-from qwen_vl_app.errors import AppError, EngineFailed, NotReady, PicturesPaused, SetupError
+from qwen_vl_app.errors import AppError, EngineFailed, NotReady, PicturesPaused
 
 RELOADS = 2  # more tries for a plan that worked before, until smaller ones are tried
 KEEP_ALIVE = 0.4  # seconds between deltas at most
@@ -68,6 +69,11 @@ class LocalEngine:
         """The plan in use."""
         return self._tries[0][1]
 
+    @property
+    def failure(self) -> CannotLoad:
+        """What to tell people when the state is `failed`."""
+        return CannotLoad(self.reason)
+
     async def start(self) -> None:
         """Start the worker and wait until it is ready.
 
@@ -78,7 +84,7 @@ class LocalEngine:
         await self._settled.wait()
         if self._state == "failed":
             await self._close_worker()
-            raise SetupError(f"the model cannot be loaded: {self.reason}")
+            raise self.failure
 
     def _spawn(self) -> None:
         self._working = Working()

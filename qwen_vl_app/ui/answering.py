@@ -16,14 +16,11 @@ from qwen_vl_app.ui.album import Album
 from qwen_vl_app.ui.jobs import Job, Jobs
 from qwen_vl_app.ui.person import language_for, owner_of, session_of
 from qwen_vl_app.ui.reply import Reply, follow, progress_text, summary
+from qwen_vl_app.ui.stages import BEAT, ON_ITS_WAY, arrived, stage
 from qwen_vl_app.ui.talk import Turn, bubbles, messages
 from qwen_vl_app.ui.texts import text
 from qwen_vl_app.ui.view import View, busy, idle, told
 from qwen_vl_app.ui.wishes import Wishes, read
-from qwen_vl_app.weights.progress import line
-
-BEAT = 0.5  # s between two signs of life while the model is being loaded
-ON_ITS_WAY = ("waiting", "downloading", "starting", "restarting")  # states in which a question waits for the model
 
 
 class Answering:
@@ -84,21 +81,10 @@ class Answering:
     async def _loading(self, job: Job, language: Language) -> AsyncGenerator[str, None]:
         """Signs of life until the model answers: the question waits."""
         while self.host.state in ON_ITS_WAY and not job.stopped:
-            yield markup.working(f"{text('waits', language)} {self.stage(language)}", self.arrived())
+            yield markup.working(f"{text('waits', language)} {stage(self.host, language)}", arrived(self.host))
             await asyncio.sleep(BEAT)
-
-    def stage(self, language: Language) -> str:
-        """How far the model is, in words."""
-        if self.host.state == "downloading" and self.host.progress:
-            return line(self.host.progress, language)
-        return text(self.host.state, language)
-
-    def arrived(self) -> float | None:
-        """The share of the model that is downloaded, while it is."""
-        progress = self.host.progress
-        return (
-            progress.done / progress.total if self.host.state == "downloading" and progress and progress.total else None
-        )
+        if self.host.state == "failed" and self.host.failure:
+            raise self.host.failure
 
 
 def _writing(turn: Turn, reply: Reply, language: Language) -> View:

@@ -11,8 +11,9 @@ from qwen_vl_app.host import Host
 from qwen_vl_app.tasks import DESCRIBE
 from qwen_vl_app.ui import markup
 from qwen_vl_app.ui.album import Album
-from qwen_vl_app.ui.answering import ON_ITS_WAY, Answering
+from qwen_vl_app.ui.answering import Answering
 from qwen_vl_app.ui.person import language_for, owner_of, session_of
+from qwen_vl_app.ui.stages import ON_ITS_WAY, stage
 from qwen_vl_app.ui.talk import Talk, Turn, again, bubbles, messages, rest
 from qwen_vl_app.ui.texts import text
 from qwen_vl_app.ui.view import View, idle, told
@@ -103,14 +104,6 @@ class Desk:
             raise EmptyRequest()
         return asked
 
-    async def arrive(self, request: gr.Request) -> View:
-        """How far the model is, to be asked again while it is on its way; then, in the foot, where it runs."""
-        language = language_for(request)
-        if self.host.state in ON_ITS_WAY:
-            signs = markup.working(self.answering.stage(language), self.answering.arrived())
-            return signs, gr.skip(), gr.Timer(active=True)
-        return "", markup.foot(language, self.host.summary(language)), gr.Timer(active=False)
-
     async def stop(self, request: gr.Request) -> None:
         """End this page's own answer."""
         await self.answering.jobs.stop(session_of(request))
@@ -126,7 +119,7 @@ class Desk:
         language = language_for(request)
         try:
             if self.host.state in ON_ITS_WAY:
-                raise NotReady(state=self.answering.stage(language))
+                raise NotReady(state=stage(self.host, language))
             talk = Talk(image or "")
             turn = Turn(talk, talk, self._asked(talk, prompt or "", language))
             picture = (await self.album.open(image)).image if image else None

@@ -7,13 +7,16 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from qwen_vl_app.host import Host
-from qwen_vl_app.ui.answering import BEAT
+from qwen_vl_app.keeper import Keeper
+from qwen_vl_app.peers import Operators
+from qwen_vl_app.ui.arrival import CLICKS, Arrival
 from qwen_vl_app.ui.desk import Desk
 from qwen_vl_app.ui.document import TITLE
 from qwen_vl_app.ui.events import QUIET, SHORT
 from qwen_vl_app.ui.formula import DELIMITERS
 from qwen_vl_app.ui.parts import Picture, fetch_nothing
 from qwen_vl_app.ui.settings_panel import Panel
+from qwen_vl_app.ui.stages import BEAT
 from qwen_vl_app.ui.talk import Talk
 from qwen_vl_app.ui.texts import translations
 
@@ -22,14 +25,16 @@ QUEUE_FACTOR = 4  # Gradio's own queue holds also the short events; the engine's
 PICTURES = {".png", ".jpg", ".jpeg", ".webp"}
 
 
-def build(host: Host) -> gr.Blocks:
-    """The page for the model that `host` answers with."""
+def build(keeper: Keeper, operators: Operators) -> gr.Blocks:
+    """The page for the model that `keeper` keeps; `operators` may choose another."""
     fetch_nothing()
+    host = keeper.host
     pictures = examples(host)
     desk = Desk(host, [str(path) for path in pictures])
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 24 * 3600)) as page:
         head = gr.HTML(elem_id="head", padding=False)
         arrival, beat = gr.HTML(elem_id="arrival", padding=False), gr.Timer(BEAT, active=False)
+        steps = gr.HTML(elem_id="steps", padding=False, js_on_load=CLICKS)
         talk, good = gr.State(Talk()), gr.State(None)
         with gr.Row(elem_id="desk", equal_height=False):
             with gr.Column(elem_id="left", scale=4, min_width=300):
@@ -46,7 +51,10 @@ def build(host: Host) -> gr.Blocks:
                 foot = gr.HTML(elem_id="foot", padding=False)
         shown = [chat, status, talk, question, submit, stop]
         page.load(desk.greet, None, [head, question], **SHORT)
-        gr.on([page.load, beat.tick], desk.arrive, None, [arrival, foot, beat], **SHORT)
+        model = Arrival(keeper, operators)
+        of_model = [head, arrival, steps, foot, beat]
+        gr.on([page.load, beat.tick], model.arrive, None, of_model, **SHORT)
+        steps.click(model.act, None, of_model, **SHORT)
         gr.on(
             [submit.click, question.submit],
             desk.submit,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from qwen_vl_app.errors import Language
+from qwen_vl_app.ui import model_texts
 
 LANGUAGE_COOKIE = "language"
 
@@ -101,6 +102,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The program does not answer; this page comes back by itself when it does.",
         "程序没有响应；恢复后本页面会自动重新连接。",
     ),
+    **model_texts.TEXTS,
 }
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from qwen_vl_app.errors import AppError, Language
+from qwen_vl_app.errors import AppError, Language, SetupError
 from qwen_vl_app.ui.texts import text
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,8 @@ def _view(parts: dict[str, Any], working: bool) -> View:
 
 def told(error: Exception, language: Language) -> gr.Error:
     """The error as the page shows it: a text for people; what is no refusal is logged and stays general."""
+    if isinstance(error, SetupError):
+        return gr.Error(error.brief(language), title=text("error", language), print_exception=False)
     if not isinstance(error, AppError):
         log.error("unexpected error in a page event", exc_info=error)
         error = AppError()

@@ -27,6 +27,8 @@ class WeightsError(SetupError):
 
     en = ""
     zh = ""
+    open_en = ""  # for everybody: what is left when this machine's folders and settings are left out
+    open_zh = ""
 
     def __init__(self, **details: object) -> None:
         self.details = details
@@ -34,11 +36,15 @@ class WeightsError(SetupError):
 
     def text(self, language: Language) -> str:
         """What went wrong, why, and what to do, in `language`."""
-        filled = {
-            key: value.text(language) if isinstance(value, WeightsError) else value
-            for key, value in self.details.items()
-        }
-        return (self.zh if language == "zh" else self.en).format(**filled)
+        return self._filled(self.zh if language == "zh" else self.en, language)
+
+    def brief(self, language: Language) -> str:
+        """See `SetupError.brief`."""
+        template = self.open_zh if language == "zh" else self.open_en
+        return self._filled(template, language) if template else super().brief(language)
+
+    def _filled(self, template: str, language: Language) -> str:
+        return template.format(**{key: _worded(value, language) for key, value in self.details.items()})
 
 
 class Trouble(WeightsError):
@@ -46,6 +52,10 @@ class Trouble(WeightsError):
 
     lasting = False
     pause = 0.0
+
+    def brief(self, language: Language) -> str:
+        """See `SetupError.brief`."""
+        return self.text(language)
 
 
 class Cut(Trouble):
@@ -106,15 +116,12 @@ class NoHub(WeightsError):
         "或自行把文件放到 {folder}，例如从 {address} 下载"
     )
 
+    open_en = "{file} could not be downloaded: {reasons}"
+    open_zh = "{file} 下载失败：{reasons}"
+
     def __init__(self, *, troubles: dict[str, Trouble], **details: object) -> None:
         self.troubles = troubles
-        super().__init__(reasons="", **details)
-
-    def text(self, language: Language) -> str:
-        """What each hub's trouble was, and what to do, in `language`."""
-        mark = "；" if language == "zh" else "; "
-        reasons = mark.join(trouble.text(language) for trouble in self.troubles.values())
-        return (self.zh if language == "zh" else self.en).format(**{**self.details, "reasons": reasons})
+        super().__init__(reasons=tuple(troubles.values()), **details)
 
 
 class Damaged(WeightsError):
@@ -126,6 +133,8 @@ class Damaged(WeightsError):
         "{file} 两次下载后校验都不正确（sha256 为 {found}，应为 {expected}），已丢弃。"
         "本机与 {host} 之间有设备改动了数据：请尝试 --hub、其他网络或不使用代理"
     )
+    open_en = en
+    open_zh = zh
 
 
 class NoRoom(WeightsError):
@@ -137,6 +146,8 @@ class NoRoom(WeightsError):
         "{folder} 所在磁盘剩余 {free}，下载需要 {need}。"
         "请清理空间，用 --model 或 --quant 选择较小的模型，或用 --models-dir 换一个磁盘"
     )
+    open_en = "The disk has {free} free and the download needs {need}"
+    open_zh = "磁盘剩余 {free}，下载需要 {need}"
 
 
 class NotWritable(WeightsError):
@@ -150,6 +161,8 @@ class Offline(WeightsError):
         "Unset HF_HUB_OFFLINE, or put the file into {folder} yourself"
     )
     zh = "没有找到 {file}，而 HF_HUB_OFFLINE 禁止下载。请取消 HF_HUB_OFFLINE，或自行把文件放到 {folder}"
+    open_en = "{file} is not here, and this machine is told not to download it"
+    open_zh = "没有找到 {file}，而这台机器被设置为不下载"
 
 
 class OtherHere(WeightsError):
@@ -160,6 +173,8 @@ class OtherHere(WeightsError):
 class Cancelled(WeightsError):
     en = "The download was stopped; what is here already is kept for the next start"
     zh = "下载已停止；已下载的部分会保留到下次启动"
+    open_en = en
+    open_zh = zh
 
 
 class BadProxy(WeightsError):
@@ -198,6 +213,12 @@ class NoProjector(WeightsError):
 class NoListing(WeightsError):
     en = "The repository {repo} cannot be used: {why}. {known}"
     zh = "无法使用仓库 {repo}：{why}。{known}"
+
+
+def _worded(value: object, language: Language) -> object:
+    if isinstance(value, tuple):
+        return ("；" if language == "zh" else "; ").join(str(_worded(item, language)) for item in value)
+    return value.text(language) if isinstance(value, WeightsError) else value
 
 
 def place(folder: Path) -> str:

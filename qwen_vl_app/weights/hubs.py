@@ -1,5 +1,6 @@
 """Where models are downloaded from: one table, and the address of a file at each."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
@@ -71,6 +72,16 @@ def chosen(choice: str, environ: Mapping[str, str]) -> tuple[Hub, ...]:
     if urlsplit(choice).scheme in ("http", "https") and urlsplit(choice).hostname:
         return (Hub(urlsplit(choice).netloc, choice.rstrip("/")),)
     raise SetupError(f"--hub {choice}: no such hub; known: {AUTO}, {', '.join(HUBS)}, or an address (https://…)")
+
+
+def addresses(model: Model, choice: str, environ: Mapping[str, str] = os.environ) -> dict[str, dict[str, str]]:
+    """Where each file of `model` can be downloaded by hand: file name → host → address; empty if it has no repository.
+
+    Raises:
+        SetupError: see `chosen`.
+    """
+    files = (model.model, model.mmproj) if model.repo else ()
+    return {file.name: {hub.host: hub.address(model, file) for hub in chosen(choice, environ)} for file in files}
 
 
 def _kept_token() -> str:

@@ -46,8 +46,8 @@ class Progress:
     trouble: WeightsError | None = None
 
     def as_json(self, language: Language = "en") -> dict[str, object]:
-        """The same as plain values."""
-        return vars(self) | {"trouble": self.trouble.text(language) if self.trouble else None}
+        """The same as plain values, for everybody."""
+        return vars(self) | {"trouble": self.trouble.brief(language) if self.trouble else None}
 
 
 Report: TypeAlias = Callable[[Progress], None]
@@ -95,13 +95,17 @@ class Meter:
 
 
 def line(progress: Progress, language: Language) -> str:
-    """One line for a person, e.g. `file: downloading, 1.20 GB / 6.19 GB (19 %), 31.0 MB/s, 2:41 left, …`."""
+    """One line for the terminal, e.g. `file: downloading, 1.20 GB / 6.19 GB (19 %), 31.0 MB/s, 2:41 left, …`."""
+    trouble = [progress.trouble.text(language)] if progress.trouble else []
+    return ("，" if language == "zh" else ", ").join([step(progress, language), *trouble])
+
+
+def step(progress: Progress, language: Language) -> str:
+    """The same without its trouble: nothing in it names a folder of this machine."""
     chinese = language == "zh"
     parts = [f"{progress.file}: {STATES[progress.state][chinese]}".removeprefix(": "), *_numbers(progress, chinese)]
     if progress.state == "downloading":
         parts += [progress.hub, SAFE[chinese]]
-    if progress.trouble:
-        parts.append(progress.trouble.text(language))
     return ("，" if chinese else ", ").join(parts)
 
 

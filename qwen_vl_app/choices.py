@@ -1,0 +1,60 @@
+"""The models that an operator can choose from, and what each of them takes."""
+
+from dataclasses import dataclass, replace
+
+import psutil
+
+from qwen_vl_app import catalogue
+from qwen_vl_app.catalogue import Model
+from qwen_vl_app.engine.fit import needed_bytes
+from qwen_vl_app.engine.local import LocalEngine
+from qwen_vl_app.host import BUNDLED, DEMO, Host
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A model that the operator may choose: what it takes, in bytes, and where it is.
+
+    `size` is 0 where it is not known; `here` is what need not be downloaded any more.
+    """
+
+    model: Model
+    size: int
+    here: int
+    need: int
+    fits: bool
+    answers: bool
+    coming: bool
+
+
+def models() -> list[Model]:
+    """Every model and quantisation that can be chosen."""
+    official = [model for model in catalogue.MODELS.values() if model.repo]
+    return [*(replace(model, model=file) for model in official for file in model.files), bundled()]
+
+
+def bundled() -> Model:
+    """The demo, wherever the other models lie."""
+    demo = catalogue.find(DEMO)
+    sizes = [path.stat().st_size for path in demo.paths(BUNDLED)]
+    files = replace(demo.model, size=sizes[0]), replace(demo.mmproj, size=sizes[1])
+    return replace(demo, folder=str(BUNDLED / demo.folder), model=files[0], mmproj=files[1])
+
+
+def offered(name: str, quant: str) -> Model | None:
+    """The model of `models` with that name and quantisation."""
+    return next((model for model in models() if (model.name, model.model.quant) == (name, quant)), None)
+
+
+def room_bytes(host: Host) -> int:
+    """Memory for a model in bytes: what is free and what the present one would give back; a GPU's if that is more."""
+    memory, engine = psutil.virtual_memory(), host.engine.engine
+    if not isinstance(engine, LocalEngine) or engine.state != "ready":
+        return memory.available
+    device = engine.device.total if engine.device else 0
+    return max(device, min(memory.total, memory.available + (0 if device else needed_bytes(engine.fitted))))
+
+
+def same(one: Model, other: Model) -> bool:
+    """Whether both are the same model in the same quantisation."""
+    return (one.name, one.model.quant) == (other.name, other.model.quant)

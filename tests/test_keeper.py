@@ -1,0 +1,198 @@
+"""The operator's actions, against a hub on this machine and the true demo model."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import aclosing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from qwen_vl_app import choices as choices_module
+from qwen_vl_app.catalogue import Model
+from qwen_vl_app.chat import Finished, Message, Text, Token
+from qwen_vl_app.host import Host
+from qwen_vl_app.keeper import Keeper
+from qwen_vl_app.weights import Cancelled, NoHub
+from tests.fake_hub import FakeHub
+from tests.test_host import HELLO, served_model, settings
+
+TINY, FILES = served_model()
+OTHER = replace(TINY, name="other", folder="Other-GGUF")
+WAIT = 60  # s
+LONG = (Message("user", (Text("hello " * 20),)),)
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
+    """A hub that has the demo's files as two models, which can be chosen."""
+    known = {model.name: with_files(model) for model in (TINY, OTHER)}
+    monkeypatch.setattr(choices_module.catalogue, "MODELS", {**known, **choices_module.catalogue.MODELS})
+    with FakeHub(dict(FILES)) as hub:
+        yield hub
+
+
+def with_files(model: Model) -> Model:
+    return replace(model, files=(model.model,), projectors=(model.mmproj,))
+
+
+def keeping(hub: FakeHub, folder: Path, work: Callable[[Keeper], Awaitable[None]], model: Model = TINY) -> None:
+    """Do `work` with a keeper whose host begins with `model`."""
+
+    async def kept() -> None:
+        keeper = Keeper(Host(settings(folder, hub.url), model))
+        try:
+            await asyncio.wait_for(work(keeper), WAIT)
+        finally:
+            await keeper.close()
+
+    asyncio.run(kept())
+
+
+async def until(state: str, keeper: Keeper) -> None:
+    while keeper.host.state != state or (state in ("ready", "failed") and keeper.busy):
+        await asyncio.sleep(0.02)
+
+
+async def words(host: Host, most: int = 3) -> int:
+    """How many tokens an answer has."""
+    async with aclosing(host.engine.stream(replace(host.request(HELLO, "me"), max_tokens=most))) as deltas:
+        return sum([isinstance(delta, Token) async for delta in deltas])
+
+
+def test_a_failed_download_is_tried_again_and_goes_on(tmp_path: Path, hub: FakeHub) -> None:
+    async def work(keeper: Keeper) -> None:
+        hub.manners.status = 404
+        keeper.begin()
+        await until("failed", keeper)
+        assert isinstance(keeper.host.failure, NoHub)
+        hub.manners.status = 0
+        keeper.begin()
+        assert keeper.host.state != "failed" or keeper.busy
+        await until("ready", keeper)
+        assert keeper.host.failure is None and await words(keeper.host)
+
+    keeping(hub, tmp_path, work)
+
+
+def test_a_model_that_cannot_be_loaded_is_tried_again(tmp_path: Path, hub: FakeHub) -> None:
+    """A file that is whole but no model: the engine refuses it; then the right ones are put there."""
+
+    async def work(keeper: Keeper) -> None:
+        keeper.begin()
+        await until("failed", keeper)
+        assert "cannot be loaded" in str(keeper.host.failure)
+        for path, data in zip(TINY.paths(tmp_path), FILES.values(), strict=True):
+            path.write_bytes(data)
+        keeper.begin()
+        await until("ready", keeper)
+
+    blank = replace(TINY, repo="")
+    for path in blank.paths(tmp_path):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"GGUF no more")
+    keeping(hub, tmp_path, work, blank)
+
+
+def test_a_stopped_download_can_be_continued(tmp_path: Path, hub: FakeHub) -> None:
+    async def work(keeper: Keeper) -> None:
+        hub.manners.bytes_per_second = 500_000
+        keeper.begin()
+        while not hub.sent:
+            await asyncio.sleep(0.02)
+        assert keeper.stoppable
+        await keeper.stop()
+        assert isinstance(keeper.host.failure, Cancelled) and keeper.host.state == "failed"
+        hub.manners.bytes_per_second = 0
+        keeper.begin()
+        await until("ready", keeper)
+
+    keeping(hub, tmp_path, work)
+
+
+def test_another_model_is_chosen_while_the_first_is_downloaded(tmp_path: Path, hub: FakeHub) -> None:
+    async def work(keeper: Keeper) -> None:
+        hub.manners.bytes_per_second = 100_000
+        keeper.begin()
+        while not hub.sent:
+            await asyncio.sleep(0.02)
+        hub.manners.bytes_per_second = 0
+        await keeper.choose("other", "")
+        await until("ready", keeper)
+        assert keeper.host.model.name == "other"
+
+    keeping(hub, tmp_path, work)
+
+
+def test_the_demo_answers_until_the_real_one_takes_over(tmp_path: Path, hub: FakeHub) -> None:
+    async def work(keeper: Keeper) -> None:
+        keeper.begin()
+        await until("ready", keeper)
+        before = keeper.host.engine.engine
+        hub.manners.bytes_per_second = 2_000_000
+        await keeper.choose("tiny", "")
+        answered = 0
+        while keeper.busy:
+            assert keeper.host.state == "ready" and await words(keeper.host)
+            answered += 1
+        assert answered and keeper.host.model.name == "tiny" and keeper.host.engine.engine is not before
+        assert await words(keeper.host)
+
+    keeping(hub, tmp_path, work, choices_module.bundled())
+
+
+def test_of_two_real_models_the_first_ends_its_answers_before_the_second_is_loaded(
+    tmp_path: Path, hub: FakeHub
+) -> None:
+    async def work(keeper: Keeper) -> None:
+        keeper.begin()
+        await until("ready", keeper)
+        answer = keeper.host.engine.stream(replace(keeper.host.request(LONG, "me"), max_tokens=60))
+        await anext(answer)
+        await keeper.choose("other", "")
+        await until("starting", keeper)
+        ends = [delta async for delta in answer]
+        assert isinstance(ends[-1], Finished) and len(ends) > 3
+        await until("ready", keeper)
+        assert keeper.host.model.name == "other"
+
+    keeping(hub, tmp_path, work)
+
+
+def test_the_old_model_goes_on_if_the_new_one_cannot_be_loaded(tmp_path: Path, hub: FakeHub) -> None:
+    async def work(keeper: Keeper) -> None:
+        keeper.begin()
+        await until("ready", keeper)
+        await keeper.choose("broken", "")
+        await until("ready", keeper)
+        assert keeper.host.model.name == "tiny" and "cannot be loaded" in str(keeper.host.failure)
+        assert await words(keeper.host)
+
+    hub.files["broken.gguf"] = b"GGUF no more"
+    broken = replace(with_files(OTHER), name="broken", model=replace(TINY.model, name="broken.gguf", size=0, sha256=""))
+    broken = replace(broken, files=(broken.model,))
+    choices_module.catalogue.MODELS["broken"] = broken
+    keeping(hub, tmp_path, work)
+
+
+def test_deleting_keeps_what_answers_and_what_others_need(tmp_path: Path, hub: FakeHub) -> None:
+    sibling = replace(TINY, model=replace(TINY.model, name="model-Q8_0.gguf", quant="Q8_0"))
+    models = choices_module.catalogue.MODELS
+    models["tiny"] = replace(TINY, files=(TINY.model, sibling.model))
+    for model in (TINY, sibling, OTHER):
+        for path in model.paths(tmp_path):
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(FILES[path.name.replace("-Q8_0", "")])
+
+    async def work(keeper: Keeper) -> None:
+        keeper.begin()
+        await until("ready", keeper)
+        for name, quant in (("tiny", ""), ("tiny", "Q8_0"), ("other", ""), ("demo", ""), ("no", "such")):
+            await keeper.delete(name, quant)
+        assert all(path.is_file() for path in TINY.paths(tmp_path)) and not sibling.paths(tmp_path)[0].exists()
+        assert not any(path.exists() for path in OTHER.paths(tmp_path))
+        facts = {(choice.model.name, choice.model.model.quant): choice for choice in keeper.choices()}
+        assert facts["tiny", ""].answers and facts["tiny", ""].here == TINY.size and facts["tiny", ""].fits
+        assert facts["other", ""].here == 0 and list(facts)[-1] == ("demo", "")
+
+    keeping(hub, tmp_path, work)

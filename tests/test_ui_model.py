@@ -1,0 +1,144 @@
+"""The model above the desk: how far it is, why it fails, and that only the operator can do something about it."""
+
+import asyncio
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from qwen_vl_app import catalogue
+from qwen_vl_app.engine.failures import CannotLoad
+from qwen_vl_app.errors import SetupError
+from qwen_vl_app.host import Host
+from qwen_vl_app.keeper import Keeper
+from qwen_vl_app.peers import Operators
+from qwen_vl_app.settings import Settings
+from qwen_vl_app.ui.arrival import SLOW_BEAT, Arrival
+from qwen_vl_app.ui.stages import BEAT
+from qwen_vl_app.ui.talk import Talk
+from qwen_vl_app.weights import Cancelled, NoHub, Progress
+from qwen_vl_app.weights.failures import NotWritable, Unreachable
+from tests.desk import STATUS, desk, last, request, run
+from tests.fake_engine import FakeEngine
+
+CARD, STEPS, FOOT, BEATS = 1, 2, 3, 4
+OPERATOR = "127.0.0.1"
+AWAY = NoHub(
+    file="a.gguf", troubles={"x": Unreachable(host="hub.example", why="timeout")}, folder="/home/me/models", address="a"
+)
+
+
+def arrival(state: str, trouble: SetupError | None = None, name: str = "8b") -> tuple[Arrival, Host]:
+    engine = FakeEngine()
+    engine.state = state  # type: ignore[assignment]
+    host = Host(Settings(models_dir="/home/me/models"), catalogue.find(name), engine)
+    host.trouble = trouble
+    return Arrival(Keeper(host), Operators()), host
+
+
+def seen(page: Arrival, language: str = "en", peer: str = "203.0.113.7") -> Any:
+    return run(page.arrive(request(language, peer=peer)))
+
+
+def test_a_download_is_shown_with_its_share() -> None:
+    page, host = arrival("downloading")
+    host.downloading, host.progress = True, Progress("downloading", "model.gguf", 1_000_000_000, 4_000_000_000)
+    view = seen(page, "zh")
+    assert "正在准备 Qwen3-VL-8B-Instruct" in view[CARD] and "(25 %)" in view[CARD] and 'value="0.250"' in view[CARD]
+    assert view[BEATS].value == BEAT and view[BEATS].active
+
+
+def test_a_model_that_answers_needs_no_card() -> None:
+    page, _ = arrival("ready")
+    view = seen(page, "zh")
+    assert view[CARD] == view[STEPS] == "" and "Esc" in view[FOOT]
+    assert view[BEATS].value == SLOW_BEAT and view[BEATS].active
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("trouble", [AWAY, NotWritable(folder="/home/me/models", why="x"), CannotLoad("/home/me/a")])
+def test_visitors_read_why_there_is_no_model_but_nothing_of_the_machine(language: str, trouble: SetupError) -> None:
+    view = seen(arrival("failed", trouble)[0], language)
+    assert 'role="alert"' in view[CARD] and trouble.brief(language) in view[CARD]
+    assert "/home" not in view[CARD] and view[STEPS] == ""
+
+
+def test_the_operator_reads_what_to_do_and_where_files_go() -> None:
+    view = seen(arrival("failed", AWAY)[0], peer=OPERATOR)
+    assert "hub.example cannot be reached" in view[CARD] and "/home/me/models/Qwen3-VL-8B-Instruct-GGUF" in view[CARD]
+    assert "https://hf-mirror.com/" in view[CARD] and "modelscope.cn" in view[CARD]
+    assert 'data-act="retry"' in view[STEPS]
+    view = seen(arrival("failed", CannotLoad("no memory"))[0], "zh", OPERATOR)
+    assert "模型无法加载：no memory" in view[CARD] and "https://" not in view[CARD]
+
+
+def test_a_download_in_trouble_says_why_while_it_goes_on() -> None:
+    page, host = arrival("downloading")
+    host.downloading, host.progress = True, Progress("retrying", "a.gguf", trouble=AWAY)
+    assert "cannot be downloaded just now" in seen(page)[CARD] and "/home" not in seen(page)[CARD]
+    assert "/home/me/models" in seen(page, peer=OPERATOR)[CARD]
+
+
+def test_a_stopped_download_is_no_alarm() -> None:
+    view = seen(arrival("failed", Cancelled())[0], peer=OPERATOR)
+    assert "is stopped" in view[CARD] and "alert" not in view[CARD] and "Continue the download" in view[STEPS]
+
+
+def test_another_model_on_its_way_is_told_beside_the_one_that_answers() -> None:
+    page, host = arrival("ready", name="4b")
+    host.coming = catalogue.find("8b")
+    assert "Qwen3-VL-8B-Instruct is on its way; Qwen3-VL-4B-Instruct answers meanwhile" in seen(page)[CARD]
+    host.coming, host.trouble = None, CannotLoad("no memory")
+    assert seen(page)[CARD] == ""
+    assert "no memory" in seen(page, peer=OPERATOR)[CARD]
+
+
+class CountingKeeper(Keeper):
+    begun = 0
+
+    def begin(self) -> None:
+        self.begun += 1
+
+
+@pytest.mark.parametrize(("peer", "begun"), [(OPERATOR, 1), ("203.0.113.7", 0)])
+def test_only_the_operator_can_try_again(peer: str, begun: int) -> None:
+    _, host = arrival("failed", AWAY)
+    keeper = CountingKeeper(host)
+    page = Arrival(keeper, Operators())
+    click = gr.EventData(None, {"act": "retry"})
+    run(page.act(click, request(peer=peer)))
+    assert keeper.begun == begun
+
+
+@pytest.mark.parametrize("data", [None, [], {"act": 1}, {"act": "unknown"}, {}])
+def test_odd_clicks_do_nothing(data: object) -> None:
+    _, host = arrival("failed", AWAY)
+    keeper = CountingKeeper(host)
+    run(Arrival(keeper, Operators()).act(gr.EventData(None, data), request(peer=OPERATOR)))
+    assert keeper.begun == 0
+
+
+def test_a_question_that_waits_ends_with_the_reason_and_stays_in_its_box(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qwen_vl_app.ui.answering.BEAT", 0.01)
+    page, engine = desk("ok")
+    engine.state = "downloading"
+
+    async def waits() -> tuple[list[Any], str]:
+        async def fails() -> None:
+            await asyncio.sleep(0.05)
+            engine.state, page.host.trouble = "failed", AWAY
+
+        failing, views_ = asyncio.create_task(fails()), []
+        try:
+            async for view in page.submit("a.png", "What?", Talk(), {}, request()):
+                views_.append(view)
+        except gr.Error as error:
+            return views_, error.message
+        finally:
+            await failing
+        return views_, ""
+
+    seen_, message = run(waits())
+    assert "hub.example cannot be reached" in message and "/home" not in message
+    assert message in last(seen_, STATUS) and not engine.requests
+    assert all(view[3] == gr.skip() for view in seen_)  # the box still holds the question
