@@ -107,11 +107,16 @@ def _why_not(settings: Settings, error: OSError) -> str:
 
 def welcome(settings: Settings, language: Language = "en", token: str = "") -> str:
     """The lines for the terminal: which address to open, who else can, and how to operate it from elsewhere."""
-    address = f"http://{_address(settings.host)}:{settings.port}"
+    address = own_address(settings)
     local = is_loopback(settings.host)
     open_to = ["own"] if local else ["password" if settings.auth else "anybody", "operator"]
     lines = (WELCOME[line][language == "zh"] for line in open_to)
     return "\n".join(lines).format(address=address, operator=f"{address}/?{OPERATOR_COOKIE}={token}")
+
+
+def own_address(settings: Settings) -> str:
+    """The address to open: this machine's on the network it would use if it listens on all of them."""
+    return f"http://{_address(settings.host)}:{settings.port}"
 
 
 def _address(host: str) -> str:
@@ -129,7 +134,7 @@ def _address(host: str) -> str:
 def create_app(host: Host, language: Language = "en", operators: Operators | None = None) -> FastAPI:
     """The web app: gate outermost, then `/health`, `/v1` and the page; the terminal is spoken to in `language`."""
     settings, keeper, operators = host.settings, Keeper(host, language), operators or Operators()
-    page = build(keeper, operators)
+    page = build(keeper, operators, "" if is_loopback(settings.host) else own_address(settings))
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=Life(keeper))
 
     @app.get("/health")

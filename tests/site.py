@@ -29,9 +29,9 @@ def built(host: Host, operators: Operators | None = None) -> FastAPI:
 
 
 @contextmanager
-def served(host: Host, root: Path, operators: Operators | None = None) -> Iterator[str]:
-    """The address of a server that answers with `host`; its folder of uploads lies below `root`."""
-    with server.listen(replace(host.settings, port=0)) as door, private_folder(root) as folder, uploads_in(folder):
+def served(host: Host, root: Path, operators: Operators | None = None, port: int = 0) -> Iterator[str]:
+    """The address of a server that answers with `host`; its folder of uploads lies below `root`; 0 is any port."""
+    with server.listen(replace(host.settings, port=port)) as door, private_folder(root) as folder, uploads_in(folder):
         config = uvicorn.Config(built(host, operators), log_level="critical", timeout_graceful_shutdown=1)
         running = uvicorn.Server(config)
         thread = threading.Thread(target=running.run, kwargs={"sockets": [door]}, daemon=True)

@@ -170,6 +170,6 @@ def test_jobs_are_forgotten_when_they_end() -> None:
 
 def test_the_greeting_is_in_the_persons_language() -> None:
     page, _ = desk("ok")
-    head, question = run(page.greet(request("zh-CN")))
+    _, head, question = run(page.greet(request("zh-CN")))
     assert "看图问答" in head and question == tasks.DESCRIBE.prompt("zh")
     assert "发送" in markup.foot("zh") and "<b>" not in markup.foot("zh", "<b>")

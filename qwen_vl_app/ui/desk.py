@@ -16,6 +16,7 @@ from qwen_vl_app.ui.person import language_for, owner_of, session_of
 from qwen_vl_app.ui.stages import ON_ITS_WAY, stage
 from qwen_vl_app.ui.talk import Talk, Turn, again, bubbles, messages, rest
 from qwen_vl_app.ui.texts import text
+from qwen_vl_app.ui.toolbar import address_for_phones, toolbar
 from qwen_vl_app.ui.view import View, idle, told
 from qwen_vl_app.ui.wishes import read
 
@@ -23,16 +24,18 @@ from qwen_vl_app.ui.wishes import read
 class Desk:
     """The handlers of the page's events, for the model that `host` answers with."""
 
-    def __init__(self, host: Host, examples: Sequence[str] = ()) -> None:
+    def __init__(self, host: Host, examples: Sequence[str] = (), address: str = "") -> None:
         self.host = host
+        self.address = address
         self.examples = examples
         self.album = Album(host)
         self.answering = Answering(host, self.album)
 
     async def greet(self, request: gr.Request) -> View:
-        """Head and default question in the browser's language."""
+        """Buttons at the top, head and default question in the browser's language."""
         language = language_for(request)
-        return markup.head(self.host.model, language), DESCRIBE.prompt(language)
+        tools = toolbar(language, address_for_phones(self.address, request.headers.get("origin", "")))
+        return tools, markup.head(self.host.model, language), DESCRIBE.prompt(language)
 
     async def look(
         self, picture: str | None, good: str | None, question: str, kept: object, request: gr.Request

@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 
 from qwen_vl_app.errors import BodyTooLarge, Language
-from qwen_vl_app.ui.texts import text
+from qwen_vl_app.ui.texts import LANGUAGE_COOKIE, TEXTS, text
 
 TITLE = "%page-title%"  # what Gradio is told; the title in the person's language takes its place
-SCRIPT = Path(__file__).with_name("page.js").read_text(encoding="utf-8")
+SCRIPT = "\n".join(
+    Path(__file__).with_name(f"{name}.js").read_text(encoding="utf-8") for name in ("store", "history", "tools", "page")
+)
 
 # Gradio's own labels that its translations leave in English.
 LABELS: dict[str, str] = {
@@ -57,6 +59,8 @@ def dress(html: str, language: Language, max_upload: int) -> str:
         "locale": locale,
         "labels": LABELS if language == "zh" else NAMES,
         "notes": {english: text(key, language) for english, key in NOTES.items()},
+        "words": {key: words[language == "zh"] for key, words in TEXTS.items() if key.startswith("history")},
+        "languageCookie": LANGUAGE_COOKIE,
         "example": text("example", language, number="{number}"),
         "maxBytes": max_upload * 1_000_000,
         "tooLarge": BodyTooLarge(limit_mb=max_upload).text(language),

@@ -15,6 +15,7 @@
   };
 
   document.addEventListener("keydown", (event) => {
+    if (document.querySelector("dialog[open]")) return;
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
       event.stopPropagation();
@@ -36,13 +37,17 @@
   };
 
   const say = (words) => {
-    const note = byId("page-note") ?? document.body.appendChild(document.createElement("div"));
+    const place = document.querySelector("dialog[open]") ?? document.body; // nothing else is seen beside a dialog
+    const note = byId("page-note") ?? document.createElement("div");
+    place.append(note);
     note.id = "page-note";
     note.setAttribute("role", "alert");
     note.textContent = words;
     clearTimeout(say.timer);
     say.timer = setTimeout(() => note.remove(), 10000);
   };
+
+  document.addEventListener("say", (event) => say(event.detail));
 
   // The server says what is wrong with a file, in the person's language: Gradio's own English check of
   // the type (which refuses HEIC where the browser does not know it) is passed by giving a type.

@@ -15,6 +15,7 @@ from qwen_vl_app.ui.document import TITLE
 from qwen_vl_app.ui.events import QUIET, SHORT
 from qwen_vl_app.ui.formula import DELIMITERS
 from qwen_vl_app.ui.parts import Picture, fetch_nothing
+from qwen_vl_app.ui.past import Past
 from qwen_vl_app.ui.settings_panel import Panel
 from qwen_vl_app.ui.stages import BEAT
 from qwen_vl_app.ui.talk import Talk
@@ -25,14 +26,17 @@ QUEUE_FACTOR = 4  # Gradio's own queue holds also the short events; the engine's
 PICTURES = {".png", ".jpg", ".jpeg", ".webp"}
 
 
-def build(keeper: Keeper, operators: Operators) -> gr.Blocks:
-    """The page for the model that `keeper` keeps; `operators` may choose another."""
+def build(keeper: Keeper, operators: Operators, address: str = "") -> gr.Blocks:
+    """The page for the model that `keeper` keeps; `operators` may choose another.
+
+    `address` is this machine's for others, if they may come.
+    """
     fetch_nothing()
     host = keeper.host
     pictures = examples(host)
-    desk = Desk(host, [str(path) for path in pictures])
+    desk = Desk(host, [str(path) for path in pictures], address)
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 24 * 3600)) as page:
-        head = gr.HTML(elem_id="head", padding=False)
+        tools, head = gr.HTML(elem_id="tools", padding=False), gr.HTML(elem_id="head", padding=False)
         arrival, beat = gr.HTML(elem_id="arrival", padding=False), gr.Timer(BEAT, active=False)
         steps = gr.HTML(elem_id="steps", padding=False, js_on_load=CLICKS)
         talk, good = gr.State(Talk()), gr.State(None)
@@ -50,12 +54,12 @@ def build(keeper: Keeper, operators: Operators) -> gr.Blocks:
                 go_on = gr.Button(elem_id="go-on", visible="hidden")  # pressed by the button in the status line
                 foot = gr.HTML(elem_id="foot", padding=False)
         shown = [chat, status, talk, question, submit, stop]
-        page.load(desk.greet, None, [head, question], **SHORT)
+        page.load(desk.greet, None, [tools, head, question], **SHORT)
         model = Arrival(keeper, operators)
         of_model = [head, arrival, steps, foot, beat]
         gr.on([page.load, beat.tick], model.arrive, None, of_model, **SHORT)
         steps.click(model.act, None, of_model, **SHORT)
-        gr.on(
+        asking = gr.on(
             [submit.click, question.submit],
             desk.submit,
             [picture, question, talk, settings.kept],
@@ -63,11 +67,12 @@ def build(keeper: Keeper, operators: Operators) -> gr.Blocks:
             trigger_mode="once",
             **QUIET,
         )
-        for event, answer in ((chat.retry, desk.again), (go_on.click, desk.go_on)):
-            event(answer, [talk, settings.kept], shown, trigger_mode="once", **QUIET)
-        chat.undo(desk.take_back, talk, shown, **SHORT)
+        answered = {"inputs": [talk, settings.kept], "outputs": shown, "trigger_mode": "once", **QUIET}
+        turns = [asking, chat.retry(desk.again, **answered), go_on.click(desk.go_on, **answered)]
+        turns.append(chat.undo(desk.take_back, talk, shown, **SHORT))
         stop.click(desk.stop, None, None, **SHORT)
-        clear.click(desk.clear, None, [picture, notice, *shown], **SHORT)
+        turns.append(clear.click(desk.clear, None, [picture, notice, *shown], **SHORT))
+        Past(desk).wire(talk, turns, settings.kept, [picture, good, notice, *shown])
         asked, chosen = [picture, good, question, settings.kept], [picture, good, question, notice]
         picture.input(desk.look, asked, chosen, trigger_mode="always_last", **SHORT)
         if gallery:

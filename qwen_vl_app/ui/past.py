@@ -1,0 +1,78 @@
+"""Earlier conversations: the browser keeps them, the server only tells it what was said and takes one up again."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from qwen_vl_app.errors import InvalidField
+from qwen_vl_app.ui import markup
+from qwen_vl_app.ui.desk import Desk
+from qwen_vl_app.ui.events import SHORT
+from qwen_vl_app.ui.person import language_for, session_of
+from qwen_vl_app.ui.talk import Exchange, Talk, bubbles
+from qwen_vl_app.ui.texts import text
+from qwen_vl_app.ui.view import View, idle, told
+
+
+class Past:
+    """The handlers; `history.js` is the other side."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def record(self, talk: Talk) -> dict[str, Any]:
+        """The conversation as the browser keeps it."""
+        exchanges = [asdict(exchange) for exchange in talk.exchanges]
+        return {"picture": talk.picture, "name": Path(talk.picture).name, "exchanges": exchanges}
+
+    async def reopen(self, opening: object, picture: str | None, kept: object, request: gr.Request) -> View:
+        """The page with the conversation that the browser had kept about `picture`, which it has uploaded again."""
+        language = language_for(request)
+        await self._desk.answering.jobs.stop(session_of(request), clear=True)
+        try:
+            talk = Talk(picture or "", exchanges_in(opening))
+            if picture:
+                await self._desk.album.open(picture)
+        except Exception as error:
+            return gr.skip(), gr.skip(), markup.refused(told(error, language).message), *idle()
+        facts = await self._desk.measure(picture, kept, request)
+        shown = bubbles(talk, text("picture", language))
+        return picture, picture, facts, *idle(chat=shown, status="", talk=talk, question="")
+
+    def wire(self, talk: gr.State, turns: Sequence[Any], kept: Any, parts: Sequence[Any]) -> None:
+        """Tell the browser after each of `turns` what was said; `parts` are picture, good one, notice and the view."""
+        record, opening = gr.JSON(visible="hidden"), gr.JSON(visible="hidden")
+        for turn in turns:
+            turn.then(self.record, talk, record, **SHORT).then(
+                None, record, None, js="(record) => conversations.keep(record)", **SHORT
+            )
+        gr.Button(elem_id="reopen", visible="hidden").click(
+            self.reopen,
+            [opening, parts[0], kept],
+            list(parts),
+            js="(opening, picture, kept) => [...conversations.take(), kept]",
+            **SHORT,
+        )
+
+
+def exchanges_in(opening: object) -> tuple[Exchange, ...]:
+    """The exchanges that a browser had kept.
+
+    Raises:
+        InvalidField: they are not of the form in which `Past.record` gave them.
+    """
+    given = opening.get("exchanges") if isinstance(opening, dict) else None
+    try:
+        return tuple(_exchange(item) for item in given or ())
+    except (TypeError, KeyError, AttributeError):
+        raise InvalidField(field="exchanges", why="is not what this page had kept") from None
+
+
+def _exchange(item: dict[str, Any]) -> Exchange:
+    question, answer = item["question"], item["answer"]
+    if not (isinstance(question, str) and isinstance(answer, str) and question and answer):
+        raise TypeError
+    return Exchange(question, answer, bool(item.get("cut")))
