@@ -144,6 +144,16 @@ def _vision_keys(writer: GGUFWriter, s: Shape) -> None:
     writer.add_vision_is_deepstack_layers([i in s.deepstack for i in range(s.v_layers)])
 
 
+def vision_names(s: Shape = SHAPE) -> dict[str, str]:
+    """Return the file's names of the vision tower's layers that have a weight and a bias, by transformers' names."""
+    names = {f"blocks.{i}.{a}": f"v.blk.{i}.{b}" for i in range(s.v_layers) for a, b in VISION_NAMES.items()}
+    names |= {"merger.norm": "v.post_ln", "merger.linear_fc1": "mm.0", "merger.linear_fc2": "mm.2"}
+    for n, i in enumerate(s.deepstack):
+        for a, b in (("norm", "norm"), ("linear_fc1", "fc1"), ("linear_fc2", "fc2")):
+            names[f"deepstack_merger_list.{n}.{a}"] = f"v.deepstack.{i}.{b}"
+    return names
+
+
 def write_vision(weights: Weights, path: Path, s: Shape = SHAPE) -> None:
     """Write the vision tower: matrices F16, vectors and positions F32."""
     writer = GGUFWriter(path, "clip")
@@ -154,12 +164,7 @@ def write_vision(weights: Weights, path: Path, s: Shape = SHAPE) -> None:
     _put(writer, "v.patch_embd.weight.1", proj[:, :, 1], "F16")
     _put(writer, "v.patch_embd.bias", visual["patch_embed.proj.bias"], "F32")
     _put(writer, "v.position_embd.weight", visual["pos_embed.weight"], "F32")
-    names = {f"blocks.{i}.{a}": f"v.blk.{i}.{b}" for i in range(s.v_layers) for a, b in VISION_NAMES.items()}
-    names |= {"merger.norm": "v.post_ln", "merger.linear_fc1": "mm.0", "merger.linear_fc2": "mm.2"}
-    for n, i in enumerate(s.deepstack):
-        for a, b in (("norm", "norm"), ("linear_fc1", "fc1"), ("linear_fc2", "fc2")):
-            names[f"deepstack_merger_list.{n}.{a}"] = f"v.deepstack.{i}.{b}"
-    for ours, theirs in names.items():
+    for ours, theirs in vision_names(s).items():
         for part in ("weight", "bias"):
             _put(writer, f"{theirs}.{part}", visual[f"{ours}.{part}"], "F16")
     _finish(writer)
