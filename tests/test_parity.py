@@ -20,7 +20,7 @@ FOLDER = Path(__file__).parent / "fixtures" / "parity"
 MODEL = catalogue.find("demo").paths(ROOT / "models")[0].parent
 CASES = parity_cases.load(FOLDER)
 KINDS = ("question", "own answer", "second question", "later turn", "two pictures", "frames")
-WIDEST = 0.1  # logits: Q8_0 rounds activations too, each processor a little differently; seen here: 0.016 at most (LOG.md)
+WIDEST = 0.1  # logits: Q8_0 rounds activations too, each processor in its own way; seen: 0.016 at most (LOG.md)
 USAGE = chat.Usage(prompt_tokens=9)
 CASE = Case("question", 0, [], [("user", "?")], prompt_tokens=9, answer="ab")
 CASE.ids, CASE.seconds, CASE.margins = [5, 6, STOP], [7, 8, 9], [1, 0.01, 2]
