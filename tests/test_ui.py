@@ -79,11 +79,11 @@ def test_another_picture_begins_a_new_conversation() -> None:
 
 
 def test_the_chat_shows_the_picture_with_the_first_question() -> None:
-    shown = bubbles(Talk("a.png").with_exchange("What?", "A circle.").with_exchange("Where?", ""), "Picture")
+    shown = bubbles(Talk("a.png").with_exchange("What?", "A circle.").with_exchange("Where?", ""), "en")
     assert [bubble["role"] for bubble in shown] == ["user", "assistant", "user"]
     assert shown[0]["content"][0] == {"path": "a.png", "alt_text": "Picture"}
     assert shown[1]["content"] == [{"type": "text", "text": "A circle."}]
-    assert bubbles(Talk("a.png"), "Picture") == []
+    assert bubbles(Talk("a.png"), "en") == []
 
 
 def test_a_follow_up_does_not_open_the_picture_again(tmp_path: Path) -> None:

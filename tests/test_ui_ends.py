@@ -161,7 +161,7 @@ def test_owners_are_browsers_and_programs_their_sessions() -> None:
 
 
 def test_jobs_are_forgotten_when_they_end() -> None:
-    jobs = Jobs(FakeEngine())
+    jobs = Jobs()
     with jobs.running("a") as old, jobs.running("a") as new:
         assert old is not new
     run(jobs.stop("a"))

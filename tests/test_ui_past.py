@@ -10,7 +10,7 @@ from qwen_vl_app.ui.toolbar import address_for_phones, toolbar
 from qwen_vl_app.ui.view import View
 from tests.desk import desk, request, run
 
-TALK = Talk("folder/a.png", (Exchange("What?", "A circle."), Exchange("Where?", "On the", cut=True)))
+TALK = Talk("folder/a.png", (Exchange("What?", "A circle.", by_demo=True), Exchange("Where?", "On the", cut=True)))
 
 
 def opened(page: Desk, kept: object, picture: str | None) -> View:

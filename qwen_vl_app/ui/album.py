@@ -18,7 +18,7 @@ class Album:
     def __init__(self, host: Host, limit: int = LIMIT) -> None:
         self._host = host
         self._limit = limit
-        self._pictures: OrderedDict[tuple[Path, Detail], Picture] = OrderedDict()
+        self._pictures: OrderedDict[tuple[Path, Detail, str], Picture] = OrderedDict()
 
     async def open(self, path: str, detail: Detail = "usual") -> Picture:
         """The uploaded picture at `path`, fitted for the model and the detail wanted.
@@ -27,8 +27,13 @@ class Album:
             BadRequest: it cannot be read; the message names the file as its owner does.
         """
         file = _original(Path(path))
-        known = self._pictures.get((file, detail))
-        return self._keep(file, detail, known or await self._host.picture(file, file.name, detail=detail))
+        key = file, detail, self._host.model.name  # another model may want another size
+        picture = self._pictures.get(key) or await self._host.picture(file, file.name, detail=detail)
+        self._pictures[key] = picture
+        self._pictures.move_to_end(key)
+        while len(self._pictures) > 1 and sum(len(kept.image.rgb) for kept in self._pictures.values()) > self._limit:
+            self._pictures.popitem(last=False)
+        return picture
 
     async def viewable(self, path: str) -> str:
         """`path` if browsers can draw it, else the path of a PNG of it as the model sees it; raises as `open`."""
@@ -38,13 +43,6 @@ class Album:
         preview = path + PREVIEW
         _write(preview, png(picture.image))
         return preview
-
-    def _keep(self, path: Path, detail: Detail, picture: Picture) -> Picture:
-        self._pictures[path, detail] = picture
-        self._pictures.move_to_end((path, detail))
-        while len(self._pictures) > 1 and sum(len(kept.image.rgb) for kept in self._pictures.values()) > self._limit:
-            self._pictures.popitem(last=False)
-        return picture
 
 
 def _write(path: str, content: bytes) -> None:

@@ -4,19 +4,20 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 
 import gradio as gr
 
 from qwen_vl_app.chat import Progress, Request
 from qwen_vl_app.errors import EmptyRequest, Language
-from qwen_vl_app.host import Host
+from qwen_vl_app.host import DEMO, Host
 from qwen_vl_app.media import Picture
 from qwen_vl_app.ui import markup
-from qwen_vl_app.ui.album import Album
 from qwen_vl_app.ui.jobs import Job, Jobs
 from qwen_vl_app.ui.person import language_for, owner_of, session_of
 from qwen_vl_app.ui.reply import Reply, follow, progress_text, summary
 from qwen_vl_app.ui.stages import BEAT, ON_ITS_WAY, arrived, stage
+from qwen_vl_app.ui.standin import StandIn
 from qwen_vl_app.ui.talk import Turn, bubbles, messages
 from qwen_vl_app.ui.texts import text
 from qwen_vl_app.ui.view import View, busy, idle, told
@@ -26,10 +27,10 @@ from qwen_vl_app.ui.wishes import Wishes, read
 class Answering:
     """Has turns answered by the model that `host` answers with."""
 
-    def __init__(self, host: Host, album: Album) -> None:
+    def __init__(self, stand_in: StandIn, host: Host) -> None:
         self.host = host
-        self.album = album
-        self.jobs = Jobs(host.engine)
+        self.stand_in = stand_in
+        self.jobs = Jobs()
 
     async def run(
         self, make: Callable[[Language], Turn | None], kept: object, request: gr.Request
@@ -54,41 +55,52 @@ class Answering:
         language = language_for(request)
         started = time.monotonic()
         yield busy(status=markup.working(text("opening" if turn.talk.picture else "next", language)))
+        job.stands_in = self.stand_in.wanted(turn.talk.picture)
         async for sign in self._loading(job, language):
             yield busy(status=sign)
-        picture = await self.album.open(turn.talk.picture, wishes.detail or "usual") if turn.talk.picture else None
+        if job.stopped:
+            yield idle(status=markup.done(text("stopped_early", language)))
+            return
+        if job.stands_in:
+            yield busy(status=markup.working(text("demo_starts", language)))
+        seat = await self.stand_in.seat(job.stands_in)
+        turn = replace(turn, by_demo=seat.stands_in)
+        picture = await seat.album.open(turn.talk.picture, wishes.detail or "usual") if turn.talk.picture else None
         sent = messages(turn, picture.image if picture else None)
-        asking = wishes.on(self.host.request(sent, owner_of(request)))
-        job.request = asking.id
+        asking = wishes.on(seat.host.request(sent, owner_of(request)))
+        job.request, job.engine = asking.id, seat.host.engine
         reply = Reply()
         try:
-            async with self.replies(asking, started) as replies:
-                async for reply in replies:
+            async with replies(seat.host, asking, started) as written:
+                async for reply in written:
                     if job.stopped and not reply.finished:
-                        await self.host.engine.cancel(asking.id)
+                        await seat.host.engine.cancel(asking.id)
                     yield _writing(turn, reply, language)
         except Exception:
             yield _closed(turn, reply, picture, language)
             raise
         yield _closed(turn, reply, picture, language)
 
-    @asynccontextmanager
-    async def replies(self, asking: Request, started: float) -> AsyncGenerator[AsyncIterator[Reply], None]:
-        """The growing answer; leaving the block ends it in the engine too."""
-        async with aclosing(self.host.engine.stream(asking)) as deltas, aclosing(follow(deltas, started)) as replies:
-            yield replies
-
     async def _loading(self, job: Job, language: Language) -> AsyncGenerator[str, None]:
         """Signs of life until the model answers: the question waits."""
-        while self.host.state in ON_ITS_WAY and not job.stopped:
-            yield markup.working(f"{text('waits', language)} {stage(self.host, language)}", arrived(self.host))
+        demo = self.host.model.name != DEMO
+        while self.host.state in ON_ITS_WAY and not (job.stopped or job.stands_in):
+            words = f"{text('waits', language)} {stage(self.host, language)}"
+            yield markup.working(words, arrived(self.host), "waits" if demo else "")
             await asyncio.sleep(BEAT)
-        if self.host.state == "failed" and self.host.failure:
+        if self.host.state == "failed" and self.host.failure and not job.stands_in:
             raise self.host.failure
 
 
+@asynccontextmanager
+async def replies(host: Host, asking: Request, started: float) -> AsyncGenerator[AsyncIterator[Reply], None]:
+    """The growing answer of `host`; leaving the block ends it in the engine too."""
+    async with aclosing(host.engine.stream(asking)) as deltas, aclosing(follow(deltas, started)) as growing:
+        yield growing
+
+
 def _writing(turn: Turn, reply: Reply, language: Language) -> View:
-    chat = bubbles(turn.talk.with_exchange(turn.asked, turn.begun + reply.text), text("picture", language))
+    chat = bubbles(turn.talk.with_exchange(turn.asked, turn.begun + reply.text, by_demo=turn.by_demo), language)
     status = markup.working(progress_text(reply.progress, language), share(reply.progress))
     return busy(chat=chat, status=status, question="" if turn.typed and reply.accepted and not reply.tokens else None)
 
@@ -96,11 +108,14 @@ def _writing(turn: Turn, reply: Reply, language: Language) -> View:
 def _closed(turn: Turn, reply: Reply, picture: Picture | None, language: Language) -> View:
     """The end: what was written is kept; if nothing was, a question that was typed goes back into its box."""
     cut = reply.finished is not None and reply.finished.reason == "length"
-    written = turn.talk.with_exchange(turn.asked, turn.begun + reply.text, cut)
+    cut = cut and not turn.by_demo  # the model will not go on with another's words
+    written = turn.talk.with_exchange(turn.asked, turn.begun + reply.text, cut, turn.by_demo)
     kept = written if reply.text else turn.before
+    figures = summary(reply, language, picture)
+    marked = f"{text('demo_title', language)} · {figures}" if turn.by_demo and figures else figures
     return idle(
-        chat=bubbles(kept, text("picture", language)),
-        status=markup.done(summary(reply, language, picture), text("go_on", language) if cut and reply.text else ""),
+        chat=bubbles(kept, language),
+        status=markup.done(marked, text("go_on", language) if cut and reply.text else ""),
         talk=kept,
         question=turn.asked if turn.typed and not reply.text else None,
     )

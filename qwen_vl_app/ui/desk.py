@@ -11,11 +11,11 @@ from qwen_vl_app.host import Host
 from qwen_vl_app.tasks import DESCRIBE
 from qwen_vl_app.ui import markup
 from qwen_vl_app.ui.album import Album
-from qwen_vl_app.ui.answering import Answering
+from qwen_vl_app.ui.answering import Answering, replies
 from qwen_vl_app.ui.person import language_for, owner_of, session_of
 from qwen_vl_app.ui.stages import ON_ITS_WAY, stage
+from qwen_vl_app.ui.standin import StandIn
 from qwen_vl_app.ui.talk import Talk, Turn, again, bubbles, messages, rest
-from qwen_vl_app.ui.texts import text
 from qwen_vl_app.ui.toolbar import address_for_phones, toolbar
 from qwen_vl_app.ui.view import View, idle, told
 from qwen_vl_app.ui.wishes import read
@@ -29,7 +29,7 @@ class Desk:
         self.address = address
         self.examples = examples
         self.album = Album(host)
-        self.answering = Answering(host, self.album)
+        self.answering = Answering(StandIn(host, self.album, examples), host)
 
     async def greet(self, request: gr.Request) -> View:
         """Buttons at the top, head and default question in the browser's language."""
@@ -97,7 +97,7 @@ class Desk:
         turn = again(talk)
         if turn is None:
             return idle()
-        shown = bubbles(turn.talk, text("picture", language_for(request)))
+        shown = bubbles(turn.talk, language_for(request))
         return idle(chat=shown, status="", talk=turn.talk, question=turn.asked)
 
     def _asked(self, talk: Talk, question: str, language: Language) -> str:
@@ -110,6 +110,10 @@ class Desk:
     async def stop(self, request: gr.Request) -> None:
         """End this page's own answer."""
         await self.answering.jobs.stop(session_of(request))
+
+    async def let_demo(self, request: gr.Request) -> None:
+        """Have the demo answer this page's question, which waits for the model."""
+        self.answering.jobs.let_demo(session_of(request))
 
     async def clear(self, request: gr.Request) -> View:
         """A new conversation: picture, answers and question as on a first visit."""
@@ -127,8 +131,8 @@ class Desk:
             turn = Turn(talk, talk, self._asked(talk, prompt or "", language))
             picture = (await self.album.open(image)).image if image else None
             asking = self.host.request(messages(turn, picture), owner_of(request))
-            async with self.answering.replies(asking, time.monotonic()) as replies:
-                async for reply in replies:
+            async with replies(self.host, asking, time.monotonic()) as written:
+                async for reply in written:
                     yield reply.text
         except Exception as error:
             raise told(error, language) from None

@@ -9,18 +9,22 @@ from qwen_vl_app.engine import Engine
 
 @dataclass
 class Job:
-    """One answer being written; `request` is empty until the engine has it, `cleared` means nobody wants to see it."""
+    """One answer being written; `request` is empty until `engine` has it, `cleared` means nobody wants to see it.
+
+    `stands_in`: the demo is to answer in the place of a model that is not there yet.
+    """
 
     request: str = ""
+    engine: Engine | None = None
     stopped: bool = False
     cleared: bool = False
+    stands_in: bool = False
 
 
 class Jobs:
     """Which page is having an answer written."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self) -> None:
         self._jobs: dict[str, Job] = {}
 
     @contextmanager
@@ -38,5 +42,11 @@ class Jobs:
         job = self._jobs.get(page)
         if job:
             job.stopped, job.cleared = True, clear
-            if job.request:
-                await self._engine.cancel(job.request)
+            if job.engine:
+                await job.engine.cancel(job.request)
+
+    def let_demo(self, page: str) -> None:
+        """Have the demo answer the page's question now, if it waits for the model; harmless if not."""
+        job = self._jobs.get(page)
+        if job and not job.request:
+            job.stands_in = True

@@ -25,10 +25,11 @@ def foot(language: Language, where: str = "") -> str:
     return f'<p class="foot"><span>{escape(where)}</span><span class="keys">{text("keys", language)}</span></p>'
 
 
-def working(words: str, share: float | None = None) -> str:
-    """The status line while something is done; `share` of 1 fills a bar."""
+def working(words: str, share: float | None = None, kind: str = "") -> str:
+    """The status line while something is done; `share` of 1 fills a bar, the style sheet knows its `kind`."""
     bar = "" if share is None else f'<progress value="{share:.3f}" max="1"></progress>'
-    return f'<div class="status working" role="status"><i class="dot"></i><span>{escape(words)}</span>{bar}</div>'
+    inside = f'<i class="dot"></i><span>{escape(words)}</span>{bar}'
+    return f'<div class="status working {kind}" role="status">{inside}</div>'
 
 
 def done(words: str, go_on: str = "") -> str:

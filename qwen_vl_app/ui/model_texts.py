@@ -6,6 +6,12 @@ TEXTS: dict[str, tuple[str, str]] = {
         "You can choose a picture and ask already: the question is answered when the model is ready.",
         "现在就可以选择图片并提问，模型就绪后会立即回答。",
     ),
+    "let_demo": ("Let the demo model answer now", "先由演示模型回答"),
+    "demo_starts": ("The demo model is being loaded…", "正在加载演示模型……"),
+    "by_demo": (
+        "Demo model, which knows only drawn shapes:",
+        "演示模型（只认识手绘图形）：",
+    ),
     "troubled": ("{model} cannot be downloaded just now", "暂时无法下载 {model}"),
     "tries_again": (
         "It is tried again by itself until it works; what is here already is kept.",

@@ -6,7 +6,7 @@ from pathlib import Path
 import gradio as gr
 from gradio.utils import get_upload_folder
 
-from qwen_vl_app.host import Host
+from qwen_vl_app.host import BUNDLED, DEMO, Host
 from qwen_vl_app.keeper import Keeper
 from qwen_vl_app.peers import Operators
 from qwen_vl_app.ui.arrival import CLICKS, Arrival
@@ -49,6 +49,7 @@ def build(keeper: Keeper, operators: Operators, address: str = "") -> gr.Blocks:
             with gr.Column(elem_id="right", scale=6, min_width=300):
                 chat = _chat()
                 status = gr.HTML(elem_id="status", padding=False)
+                let_demo = gr.Button(I18N("let_demo"), elem_id="let-demo", size="sm")  # shown while a question waits
                 question = _question()
                 submit, stop, clear = _buttons()
                 go_on = gr.Button(elem_id="go-on", visible="hidden")  # pressed by the button in the status line
@@ -71,6 +72,7 @@ def build(keeper: Keeper, operators: Operators, address: str = "") -> gr.Blocks:
         turns = [asking, chat.retry(desk.again, **answered), go_on.click(desk.go_on, **answered)]
         turns.append(chat.undo(desk.take_back, talk, shown, **SHORT))
         stop.click(desk.stop, None, None, **SHORT)
+        let_demo.click(desk.let_demo, None, None, **SHORT)
         turns.append(clear.click(desk.clear, None, [picture, notice, *shown], **SHORT))
         Past(desk).wire(talk, turns, settings.kept, [picture, good, notice, *shown])
         asked, chosen = [picture, good, question, settings.kept], [picture, good, question, notice]
@@ -85,8 +87,9 @@ def build(keeper: Keeper, operators: Operators, address: str = "") -> gr.Blocks:
 
 
 def examples(host: Host) -> list[Path]:
-    """Copies of the example pictures of the model that answers, where Gradio may serve them from."""
-    folder = host.model.paths(Path(host.settings.models_dir))[0].parent / "examples"
+    """Copies of the model's example pictures, else of the demo's, where Gradio may serve them from."""
+    folders = host.model.paths(Path(host.settings.models_dir))[0].parent, BUNDLED / DEMO
+    folder = next((each / "examples" for each in folders if (each / "examples").is_dir()), BUNDLED)
     served = Path(get_upload_folder()) / "examples" / host.model.name
     served.mkdir(parents=True, exist_ok=True)
     found = sorted(path for path in folder.glob("*") if path.suffix in PICTURES)

@@ -13,7 +13,6 @@ from qwen_vl_app.ui.desk import Desk
 from qwen_vl_app.ui.events import SHORT
 from qwen_vl_app.ui.person import language_for, session_of
 from qwen_vl_app.ui.talk import Exchange, Talk, bubbles
-from qwen_vl_app.ui.texts import text
 from qwen_vl_app.ui.view import View, idle, told
 
 
@@ -39,7 +38,7 @@ class Past:
         except Exception as error:
             return gr.skip(), gr.skip(), markup.refused(told(error, language).message), *idle()
         facts = await self._desk.measure(picture, kept, request)
-        shown = bubbles(talk, text("picture", language))
+        shown = bubbles(talk, language)
         return picture, picture, facts, *idle(chat=shown, status="", talk=talk, question="")
 
     def wire(self, talk: gr.State, turns: Sequence[Any], kept: Any, parts: Sequence[Any]) -> None:
@@ -75,4 +74,4 @@ def _exchange(item: dict[str, Any]) -> Exchange:
     question, answer = item["question"], item["answer"]
     if not (isinstance(question, str) and isinstance(answer, str) and question and answer):
         raise TypeError
-    return Exchange(question, answer, bool(item.get("cut")))
+    return Exchange(question, answer, bool(item.get("cut")), bool(item.get("by_demo")))

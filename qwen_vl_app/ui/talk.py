@@ -4,16 +4,22 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from qwen_vl_app.chat import Image, Message, Part, Text
+from qwen_vl_app.errors import Language
 from qwen_vl_app.ui.formula import shown
+from qwen_vl_app.ui.texts import text
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """A question and what was answered, perhaps only in part; `cut`: it ended at the length limit."""
+    """A question and what was answered, perhaps only in part.
+
+    `cut`: it ended at the length limit; `by_demo`: the demo answered in the place of the model.
+    """
 
     question: str
     answer: str
     cut: bool = False
+    by_demo: bool = False
 
 
 @dataclass(frozen=True)
@@ -31,16 +37,17 @@ class Talk:
         """This conversation as it was before the exchange of that number, from 0."""
         return replace(self, exchanges=self.exchanges[:number])
 
-    def with_exchange(self, question: str, answer: str, cut: bool = False) -> "Talk":
+    def with_exchange(self, question: str, answer: str, cut: bool = False, by_demo: bool = False) -> "Talk":
         """This conversation with one exchange more."""
-        return replace(self, exchanges=(*self.exchanges, Exchange(question, answer, cut)))
+        return replace(self, exchanges=(*self.exchanges, Exchange(question, answer, cut, by_demo)))
 
 
 @dataclass(frozen=True)
 class Turn:
     """A question about to be answered: `talk` goes before it, `begun` is the answer's beginning if there is one.
 
-    `before` is what the page returns to if nothing is written; `typed`: the question comes from the box for it.
+    `before` is what the page returns to if nothing is written; `typed`: the question comes from the box for it;
+    `by_demo`: the demo answers in the place of the model.
     """
 
     before: Talk
@@ -48,6 +55,7 @@ class Turn:
     asked: str
     begun: str = ""
     typed: bool = False
+    by_demo: bool = False
 
 
 def again(talk: Talk) -> Turn | None:
@@ -64,9 +72,12 @@ def rest(talk: Talk) -> Turn | None:
 
 
 def messages(turn: Turn, image: Image | None) -> tuple[Message, ...]:
-    """The whole conversation as the engine takes it; the picture is in the first turn only."""
+    """The whole conversation as the engine takes it; the picture is in the first turn only.
+
+    What the demo answered is left out where the model answers, and the other way round.
+    """
     turns: list[Message] = []
-    for exchange in turn.talk.exchanges:
+    for exchange in (each for each in turn.talk.exchanges if each.by_demo == turn.by_demo):
         turns.append(Message("user", (Text(exchange.question),)))
         turns.append(Message("assistant", (Text(exchange.answer),)))
     turns.append(Message("user", (Text(turn.asked),)))
@@ -77,17 +88,18 @@ def messages(turn: Turn, image: Image | None) -> tuple[Message, ...]:
     return tuple(turns)
 
 
-def bubbles(talk: Talk, alt: str) -> list[dict[str, Any]]:
-    """The conversation as the chat shows it; an answer without text yet has no bubble."""
+def bubbles(talk: Talk, language: Language) -> list[dict[str, Any]]:
+    """The conversation as the chat shows it; an answer without text yet has no bubble, one of the demo says so."""
     turns: list[dict[str, Any]] = []
     for exchange in talk.exchanges:
         turns.append({"role": "user", "content": [_words(exchange.question)]})
         if exchange.answer:
-            turns.append({"role": "assistant", "content": [_words(exchange.answer)]})
+            mark = [{"type": "text", "text": f"*{text('by_demo', language)}*"}] if exchange.by_demo else []
+            turns.append({"role": "assistant", "content": [*mark, _words(exchange.answer)]})
     if talk.picture and turns:
-        turns[0]["content"].insert(0, {"path": talk.picture, "alt_text": alt})
+        turns[0]["content"].insert(0, {"path": talk.picture, "alt_text": text("picture", language)})
     return turns
 
 
-def _words(text: str) -> dict[str, str]:
-    return {"type": "text", "text": shown(text)}
+def _words(words: str) -> dict[str, str]:
+    return {"type": "text", "text": shown(words)}
