@@ -92,6 +92,12 @@ class EmptyRequest(BadRequest):
     zh = "还没有可以回答的内容：请选择一张图片，或输入一个问题。"
 
 
+class SecondPictureNeeded(BadRequest):
+    code = "second_picture_needed"
+    en = "This task takes two pictures: please choose the second one too."
+    zh = "这项任务需要两张图片：请再选择第二张。"
+
+
 class UnreadablePicture(BadRequest):
     code = "unreadable_picture"
     en = (

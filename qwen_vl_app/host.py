@@ -20,7 +20,7 @@ from qwen_vl_app.engine.switch import Switch
 from qwen_vl_app.errors import Language, SetupError
 from qwen_vl_app.planning import faster, model_for, plan_for
 from qwen_vl_app.settings import ROOT, Settings
-from qwen_vl_app.tasks import DESCRIBE, Task
+from qwen_vl_app.tasks import ASK, Task
 from qwen_vl_app.weights import Progress
 
 DEMO = "demo"
@@ -217,7 +217,7 @@ class Host:
         most = min(budget.max_tokens, share)
         return PictureBudget(min(budget.min_tokens, most), most)
 
-    def request(self, messages: tuple[Message, ...], owner: str, task: Task = DESCRIBE) -> Request:
+    def request(self, messages: tuple[Message, ...], owner: str, task: Task = ASK) -> Request:
         """A request with the model's own sampling, or the one that the task needs."""
         return Request(messages, sampling=task.sampling(self.model.sampling), owner=owner)
 

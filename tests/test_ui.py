@@ -9,10 +9,11 @@ from PIL import Image as PillowImage
 
 from qwen_vl_app import catalogue
 from qwen_vl_app.chat import Image, Text
+from qwen_vl_app.media.fit import Fit
 from qwen_vl_app.settings import Settings
 from qwen_vl_app.ui import document, markup, preview, texts
 from qwen_vl_app.ui.album import Album
-from qwen_vl_app.ui.talk import Exchange, Talk, Turn, bubbles, messages
+from qwen_vl_app.ui.talk import Asked, Exchange, Talk, Turn, bubbles, messages
 from tests.desk import SIDE, FakeHost, make, run, write
 from tests.fake_engine import FakeEngine
 
@@ -61,25 +62,35 @@ def test_gradio_gets_both_tables_whole() -> None:
 def test_the_picture_is_sent_once_in_the_first_turn() -> None:
     image = make()
     talk = Talk("a.png", (Exchange("What?", "A circle."),))
-    sent = messages(Turn(talk, talk, "Where?"), image)
+    sent = messages(Turn(talk, talk, Asked("Where?")), [image])
     assert [message.role for message in sent] == ["user", "assistant", "user"]
     assert sent[0].parts == (image, Text("What?")) and sent[2].parts == (Text("Where?"),)
 
 
 def test_a_new_conversation_begins_with_the_picture() -> None:
     image = make()
-    assert messages(Turn(Talk(), Talk("a.png"), "What?"), image)[0].parts == (image, Text("What?"))
-    assert messages(Turn(Talk(), Talk(), "Hello"), None)[0].parts == (Text("Hello"),)
+    assert messages(Turn(Talk(), Talk("a.png"), Asked("What?")), [image])[0].parts == (image, Text("What?"))
+    assert messages(Turn(Talk(), Talk(), Asked("Hello")), [])[0].parts == (Text("Hello"),)
 
 
 def test_another_picture_begins_a_new_conversation() -> None:
-    talk = Talk("a.png").with_exchange("What?", "A circle.")
+    talk = Talk("a.png").with_exchange(Asked("What?"), "A circle.")
     assert talk.about("a.png") is talk and talk.about(None) is talk
     assert talk.about("b.png") == Talk("b.png")
+    both = talk.about("a.png", "c.png")
+    assert both.pictures == ("a.png", "c.png") and both.subject == "c.png" and not both.exchanges
+    assert both.about("a.png") is both and both.about("a.png", "c.png") is both
+
+
+def test_a_conversation_looks_as_closely_as_its_closest_task() -> None:
+    talk = Talk("a.png")
+    assert talk.detail() == "usual" and talk.detail("summary") == "coarse" and talk.detail("find") == "fine"
+    assert talk.with_exchange(Asked("Find", "find"), "[]").detail("summary") == "fine"
 
 
 def test_the_chat_shows_the_picture_with_the_first_question() -> None:
-    shown = bubbles(Talk("a.png").with_exchange("What?", "A circle.").with_exchange("Where?", ""), "en")
+    talk = Talk("a.png", (Exchange("What?", "A circle."), Exchange("Where?", "")))
+    shown = bubbles(talk, "en")
     assert [bubble["role"] for bubble in shown] == ["user", "assistant", "user"]
     assert shown[0]["content"][0] == {"path": "a.png", "alt_text": "Picture"}
     assert shown[1]["content"] == [{"type": "text", "text": "A circle."}]
@@ -122,7 +133,7 @@ def test_kinds_that_browsers_draw(tmp_path: Path, format: str, drawn: bool) -> N
 
 def test_png_of_random_pixels_is_exact() -> None:
     pixels = bytes((i * 37 + i // 96) % 256 for i in range(64 * 32 * 3))
-    with PillowImage.open(io.BytesIO(preview.png(Image(pixels, 64, 32, "")))) as image:
+    with PillowImage.open(io.BytesIO(preview.png(Image(pixels, 64, 32, ""), Fit(64, 32, 0, 0, 64, 32)))) as image:
         assert image.tobytes() == pixels
 
 

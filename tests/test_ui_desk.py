@@ -18,11 +18,11 @@ FACTS = '<div class="status facts">Seen as 32 × 32 px · 1 tokens · 0.1 % of t
 
 def test_the_first_description_and_a_follow_up() -> None:
     page, engine = desk("A red circle.", "On the left.")
-    seen = run(views(page.submit("a.png", "Describe this picture.", Talk(), {}, request())))
+    seen = run(views(page.submit("a.png", "Describe this picture.", Talk(), "ask", None, {}, request())))
     talk = last(seen, TALK)
     assert talk == Talk("a.png", (Exchange("Describe this picture.", "A red circle."),))
     assert last(seen, QUESTION) == "" and "tokens/s" in last(seen, STATUS)
-    seen = run(views(page.submit("a.png", " Where? ", talk, {}, request())))
+    seen = run(views(page.submit("a.png", " Where? ", talk, "ask", None, {}, request())))
     assert [bubble["content"][-1]["text"] for bubble in last(seen, CHAT)] == [
         "Describe this picture.",
         "A red circle.",
@@ -35,14 +35,14 @@ def test_the_first_description_and_a_follow_up() -> None:
 
 def test_the_buttons_change_places() -> None:
     page, _ = desk("A red circle.")
-    seen = run(views(page.submit("a.png", "What?", Talk(), {}, request())))
+    seen = run(views(page.submit("a.png", "What?", Talk(), "ask", None, {}, request())))
     assert (seen[0][SUBMIT]["visible"], seen[0][STOP]["visible"]) == (False, True)
     assert (seen[-1][SUBMIT]["visible"], seen[-1][STOP]["visible"]) == (True, False)
 
 
 def test_progress_is_shown_before_the_first_word() -> None:
     page, _ = desk("A red circle.")
-    seen = run(views(page.submit("a.png", "What?", Talk(), {}, request("zh"))))
+    seen = run(views(page.submit("a.png", "What?", Talk(), "ask", None, {}, request("zh"))))
     status = "".join(view[STATUS] for view in seen if isinstance(view[STATUS], str))
     assert all(
         words in status for words in ("正在打开图片", "前面还有 1 个", "正在看图", "正在读取 32 / 74", "正在书写")
@@ -51,7 +51,7 @@ def test_progress_is_shown_before_the_first_word() -> None:
 
 def test_an_empty_question_asks_for_the_description() -> None:
     page, engine = desk("ok")
-    run(views(page.submit("a.png", "  ", Talk(), {}, request("zh"))))
+    run(views(page.submit("a.png", "  ", Talk(), "ask", None, {}, request("zh"))))
     assert engine.requests[0].messages[0].parts[-1] == Text(tasks.DESCRIBE.prompt("zh"))
 
 
@@ -59,7 +59,7 @@ def test_an_empty_question_asks_for_the_description() -> None:
 def test_nothing_is_described_without_a_picture(question: str) -> None:
     page, engine = desk("ok")
     with pytest.raises(gr.Error, match="请选择一张图片"):
-        run(views(page.submit(None, question, Talk(), {}, request("zh"))))
+        run(views(page.submit(None, question, Talk(), "ask", None, {}, request("zh"))))
     assert not engine.requests
 
 
@@ -76,7 +76,7 @@ async def collect_until_error(generator: AsyncGenerator[View, None]) -> tuple[li
 def test_a_refusal_keeps_the_question_and_the_old_answers() -> None:
     page, _ = desk(QueueFull(waiting=64))
     talk = Talk("a.png", (Exchange("What?", "A circle."),))
-    seen, message = run(collect_until_error(page.submit("b.png", "Where?", talk, {}, request())))
+    seen, message = run(collect_until_error(page.submit("b.png", "Where?", talk, "ask", None, {}, request())))
     assert message == "64 questions are waiting already. Please try again in a moment."
     assert message in last(seen, STATUS) and last(seen, TALK) == talk and last(seen, QUESTION) == "Where?"
     assert seen[-1][SUBMIT]["visible"] is True
@@ -84,7 +84,7 @@ def test_a_refusal_keeps_the_question_and_the_old_answers() -> None:
 
 def test_a_failure_in_the_middle_keeps_what_was_written() -> None:
     page, _ = desk(("A red", EngineFailed()))
-    seen, message = run(collect_until_error(page.submit("a.png", "What?", Talk(), {}, request("zh"))))
+    seen, message = run(collect_until_error(page.submit("a.png", "What?", Talk(), "ask", None, {}, request("zh"))))
     assert "请再试一次" in message and last(seen, TALK).exchanges == (Exchange("What?", "A red"),)
 
 
@@ -95,21 +95,21 @@ def test_an_unexpected_error_says_nothing_of_the_inside(caplog: pytest.LogCaptur
 
 def test_a_wrong_file_leaves_the_last_good_one() -> None:
     page, _ = desk("ok")
-    *shown, _, notice = run(page.look("bad.png", "good.png", "", {}, request("zh")))
+    *shown, _, notice = run(page.look("bad.png", "good.png", "", "ask", {}, request("zh")))
     assert "“bad.png”不能作为图片读取" in notice and shown == ["good.png", "good.png"]
 
 
 def test_a_good_picture_refills_an_empty_question(tmp_path: Path) -> None:
     page, _ = desk("ok")
     path = write(tmp_path, "a.png", "PNG")
-    assert run(page.look(path, None, "", {}, request())) == (gr.skip(), path, tasks.DESCRIBE.prompt("en"), FACTS)
-    assert run(page.look(path, None, "Where?", {}, request()))[2] == gr.skip()
-    assert run(page.look(None, path, "", {}, request()))[1] is None
+    assert run(page.look(path, None, "", "ask", {}, request())) == (gr.skip(), path, tasks.DESCRIBE.prompt("en"), FACTS)
+    assert run(page.look(path, None, "Where?", "ask", {}, request()))[2] == gr.skip()
+    assert run(page.look(None, path, "", "ask", {}, request()))[1] is None
 
 
 def test_an_example_is_chosen() -> None:
     page, _ = desk("ok")
-    assert run(page.take(1, "", {}, request("zh"))) == (
+    assert run(page.take(1, "", "ask", {}, request("zh"))) == (
         "two.png",
         "two.png",
         tasks.DESCRIBE.prompt("zh"),

@@ -13,7 +13,7 @@ from qwen_vl_app.settings import Settings
 from qwen_vl_app.ui.album import Album
 from qwen_vl_app.ui.desk import Desk
 from qwen_vl_app.ui.standin import StandIn
-from qwen_vl_app.ui.talk import Exchange, Talk, Turn, messages
+from qwen_vl_app.ui.talk import Asked, Exchange, Talk, Turn, messages
 from qwen_vl_app.ui.view import View
 from tests.desk import CHAT, QUESTION, STATUS, TALK, FakeHost, last, request, run, views, write
 from tests.fake_engine import FakeEngine
@@ -40,7 +40,7 @@ def waiting(page: Desk, then: Any) -> list[View]:
     """What is seen of a question that waits, while `then` happens after a moment."""
 
     async def ask() -> list[View]:
-        asked = asyncio.create_task(views(page.submit("a.png", "What?", Talk(), {}, request("zh"))))
+        asked = asyncio.create_task(views(page.submit("a.png", "What?", Talk(), "ask", None, {}, request("zh"))))
         await asyncio.sleep(0.05)
         await then()
         return await asked
@@ -98,13 +98,13 @@ def test_the_demos_own_examples_are_answered_by_it_until_the_model_is_there(
 
 
 def test_what_the_demo_said_is_not_put_into_the_models_mouth() -> None:
-    talk = Talk("").with_exchange("What?", "A circle.", by_demo=True).with_exchange("Where?", "Left.")
-    assert [message.parts[-1] for message in messages(Turn(talk, talk, "Why?"), None)] == [
+    talk = Talk("").with_exchange(Asked("What?"), "A circle.", by_demo=True).with_exchange(Asked("Where?"), "Left.")
+    assert [message.parts[-1] for message in messages(Turn(talk, talk, Asked("Why?")), [])] == [
         Text("Where?"),
         Text("Left."),
         Text("Why?"),
     ]
-    assert messages(Turn(talk, talk, "Why?", by_demo=True), None)[0].parts == (Text("What?"),)
+    assert messages(Turn(talk, talk, Asked("Why?"), by_demo=True), [])[0].parts == (Text("What?"),)
 
 
 def test_pictures_are_opened_anew_for_another_model(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from qwen_vl_app.catalogue import INSTRUCT_SAMPLING
 from qwen_vl_app.chat import Message, Request, Sampling, Text
 from qwen_vl_app.errors import InvalidField, SettingOutOfRange
 from qwen_vl_app.host import Host
+from qwen_vl_app.keeper import Keeper
+from qwen_vl_app.peers import Operators
 from qwen_vl_app.settings import Settings
 from qwen_vl_app.ui.page import build
 from qwen_vl_app.ui.settings_panel import Panel, details
@@ -54,7 +56,7 @@ def test_other_wrong_values_are_refused(name: str, value: object) -> None:
 def shown(model: str, kept: object, language: str = "en") -> dict[str, Any]:
     async def show() -> dict[str, Any]:
         host = Host(Settings(), catalogue.find(model), FakeEngine())
-        page = build(Host(Settings(), catalogue.find("demo"), FakeEngine()))
+        page = build(Keeper(Host(Settings(), catalogue.find("demo"), FakeEngine())), Operators())
         with page:
             panel = Panel(host, lambda key: key)
         return dict(zip(panel.fields, await panel.show(kept, request(language)), strict=True))

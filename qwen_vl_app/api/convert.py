@@ -11,7 +11,7 @@ from qwen_vl_app.catalogue import Detail
 from qwen_vl_app.chat import Image, Message, Part, Request, Role, Sampling, Text
 from qwen_vl_app.errors import BadRequest, ContextOverflow, InvalidField, Language, RemoteUrlRefused
 from qwen_vl_app.host import Host
-from qwen_vl_app.tasks import DESCRIBE, TASKS
+from qwen_vl_app.tasks import ASK, TASKS
 
 LONGEST_TOKEN = 128  # characters; cl100k's, from which Qwen's vocabulary grew, is 128 spaces
 ANY_OBJECT = '{"type": "object"}'
@@ -32,7 +32,7 @@ async def to_request(body: ChatBody, host: Host, owner: str) -> Request:
     _check_size(body.messages, host)
     among = sum(isinstance(part, ImagePart) for message in body.messages for part in _parts(message))
 
-    task = TASKS[body.task or DESCRIBE.name]
+    task = TASKS[body.task or ASK.name]
 
     async def picture(url: str, field: str) -> Image:
         return await _picture(url, field, host, owner, among, task.detail)

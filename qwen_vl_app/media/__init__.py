@@ -4,6 +4,7 @@ JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF and HEIC, told by their bytes. Upright, in
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from qwen_vl_app.media.fit import Box, Fit
 from qwen_vl_app.media.kinds import HEAD, Note, kind_of
 from qwen_vl_app.media.tiles import MOST, join_texts, plan
 
-__all__ = ["Picture", "join_texts", "open_picture", "open_tiles", "prepare"]
+__all__ = ["Mark", "Picture", "draw_marks", "join_texts", "open_picture", "open_tiles", "prepare"]
 
+MOST_PNG = 256 << 20  # bytes: 64 megapixels that cannot be packed
 RELATIVE = 1000  # the model's coordinates go from 0 to this on each side (Qwen3-VL cookbook)
 
 
@@ -45,6 +47,28 @@ class Picture:
     def box_to_original(self, box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
         """A box (x1, y1, x2, y2) in the model's coordinates, in px of the original picture."""
         return *self.to_original(box[0], box[1]), *self.to_original(box[2], box[3])
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A box (x1, y1, x2, y2) or a point (x, y) in px of the upright original, what it says, and its #rrggbb."""
+
+    at: tuple[float, ...]
+    label: str
+    colour: str
+
+
+async def draw_marks(source: Path, name: str, marks: Sequence[Mark]) -> bytes:
+    """The picture in its full size with the marks on it, as a PNG file.
+
+    Raises:
+        PictureNotFound, UnreadablePicture, PictureTooLarge, PictureTooCostly: as `open_picture`.
+    """
+    from qwen_vl_app.media import sandbox
+
+    request = _place_of(source, name) | {"operation": "marked", "marks": [vars(mark) for mark in marks]}
+    _, png = await sandbox.ask(request, b"", name, MOST_PNG)
+    return png
 
 
 def prepare() -> None:
@@ -92,18 +116,21 @@ async def _open(
 
 
 def _request(source: Path | bytes, name: str, budget: PictureBudget, max_short_side: int) -> dict[str, Any]:
-    """What the child is asked; refuses at once what does not even begin like a picture."""
-    kind = kind_of(_head(source, name))
-    if kind is None:
-        raise UnreadablePicture(name=name)
-    request = {
+    """What the child is asked."""
+    return _place_of(source, name) | {
         "operation": "fitted",
-        "kind": kind,
         "min_tokens": budget.min_tokens,
         "max_tokens": budget.max_tokens,
         "max_short_side": max_short_side,
     }
-    return request | ({"path": str(source.resolve())} if isinstance(source, Path) else {})
+
+
+def _place_of(source: Path | bytes, name: str) -> dict[str, Any]:
+    """Kind and path of a picture; refuses at once what does not even begin like one."""
+    kind = kind_of(_head(source, name))
+    if kind is None:
+        raise UnreadablePicture(name=name)
+    return {"kind": kind} | ({"path": str(source.resolve())} if isinstance(source, Path) else {})
 
 
 def _head(source: Path | bytes, name: str) -> bytes:

@@ -54,7 +54,19 @@ def fitted(file: IO[bytes], request: dict[str, Any]) -> Reply:
     return {"width": width, "height": height, "note": decode.note(image)}, canvases
 
 
-OPERATIONS: dict[str, Callable[[IO[bytes], dict[str, Any]], Reply]] = {"fitted": fitted}
+def marked(file: IO[bytes], request: dict[str, Any]) -> Reply:
+    """The picture in its full size with marks drawn on it, as a PNG file."""
+    from qwen_vl_app.media import marks  # fonts: not for the other operation
+
+    codes = colour.cicp(file)
+    image = decode.open_header(file, request["kind"])
+    profile = image.info.get("icc_profile")
+    whole = colour.to_srgb(decode.pixels(image, decode.upright_size(image)), profile, codes).convert("RGB")
+    size = {"width": whole.width, "height": whole.height}
+    return size, [marks.drawn(whole, request["marks"])]
+
+
+OPERATIONS: dict[str, Callable[[IO[bytes], dict[str, Any]], Reply]] = {"fitted": fitted, "marked": marked}
 
 
 def answer(file: IO[bytes], request: dict[str, Any]) -> Reply:

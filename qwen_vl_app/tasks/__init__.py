@@ -2,11 +2,25 @@
 
 import re
 
+from qwen_vl_app.tasks.fields import fields
 from qwen_vl_app.tasks.places import Found, Place, found
-from qwen_vl_app.tasks.table import DESCRIBE, FIELD_SETS, TASKS
+from qwen_vl_app.tasks.table import ASK, DESCRIBE, FIELD_SETS, TASKS
 from qwen_vl_app.tasks.task import Task, Words
 
-__all__ = ["DESCRIBE", "FIELD_SETS", "NO_DIAGNOSIS", "TASKS", "Found", "Place", "Task", "found", "is_medical", "meant"]
+__all__ = [
+    "ASK",
+    "DESCRIBE",
+    "FIELD_SETS",
+    "NO_DIAGNOSIS",
+    "TASKS",
+    "Found",
+    "Place",
+    "Task",
+    "fields",
+    "found",
+    "is_medical",
+    "meant",
+]
 
 _ASPECTS_ASKED = re.compile(r"[五六56]个方面|\b(?:five|six) aspects\b", re.IGNORECASE)
 _MEDICAL = re.compile(

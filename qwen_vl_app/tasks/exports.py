@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from qwen_vl_app.tasks.places import Place
 
+BOM = "\ufeff"  # by which spreadsheets know UTF-8
 POINT_SIDE = 1.0  # px: COCO and YOLO know boxes only, so a point is a box of this side there
 
 
@@ -63,11 +64,11 @@ def as_csv(places: Sequence[Place]) -> str:
     writer = csv.writer(text)
     writer.writerow(("label", "x1", "y1", "x2", "y2"))
     for place in places:
-        writer.writerow((_harmless(place.label), *_rounded(place.at if place.is_box else place.at * 2)))
-    return "\ufeff" + text.getvalue()
+        writer.writerow((harmless(place.label), *_rounded(place.at if place.is_box else place.at * 2)))
+    return BOM + text.getvalue()
 
 
-def _harmless(label: str) -> str:
+def harmless(label: str) -> str:
     """A label that a spreadsheet does not take for a formula (OWASP, "CSV Injection")."""
     return "'" + label if label[:1] in ("=", "+", "-", "@", "\t", "\r") else label
 

@@ -11,11 +11,13 @@ ASPECTS: Words = (
 )
 _THINGS: Words = ("What to find; empty: everything", "要找什么；留空则找出所有物体")
 
+ASK = Task("ask", ("Ask", "提问"), ("", ""))
 DESCRIBE = Task("describe", ("Describe", "描述"), ("Describe this picture.", "请描述这张图片。"))
 
 TASKS: dict[str, Task] = {
     task.name: task
     for task in (
+        ASK,
         DESCRIBE,
         Task(
             "detail",

@@ -56,7 +56,8 @@ class Task:
 
     def schema(self, language: Language, given: str = "") -> str | None:
         """The JSON schema that the answer is held to, if it has named fields."""
-        if self.kind != "fields" or not (names := fields_of(given or self.everything[language == "zh"])):
+        named = (given if self.hint else "") or self.everything[language == "zh"]
+        if self.kind != "fields" or not (names := fields_of(named)):
             return None
         texts = {name: {"type": "string"} for name in names}
         return json.dumps({"type": "object", "properties": texts, "required": names}, ensure_ascii=False)

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from pathlib import Path
+from typing import TypeAlias
 
 from qwen_vl_app.catalogue import Detail
 from qwen_vl_app.host import Host
@@ -9,6 +10,7 @@ from qwen_vl_app.media import Picture
 from qwen_vl_app.ui.preview import png, shown_by_browsers
 
 LIMIT = 128 * 1024 * 1024  # bytes of pixels
+Key: TypeAlias = tuple[Path, Detail, int, str]
 PREVIEW = ".png"  # is added to the name of what browsers cannot draw
 
 
@@ -18,22 +20,18 @@ class Album:
     def __init__(self, host: Host, limit: int = LIMIT) -> None:
         self._host = host
         self._limit = limit
-        self._pictures: OrderedDict[tuple[Path, Detail, str], Picture] = OrderedDict()
+        self._pictures: OrderedDict[Key, Picture] = OrderedDict()
 
-    async def open(self, path: str, detail: Detail = "usual") -> Picture:
-        """The uploaded picture at `path`, fitted for the model and the detail wanted.
+    async def open(self, path: str, detail: Detail = "usual", among: int = 1) -> Picture:
+        """The uploaded picture at `path`, one of `among` of a question, fitted for the model and the detail wanted.
 
         Raises:
             BadRequest: it cannot be read; the message names the file as its owner does.
         """
-        file = _original(Path(path))
-        key = file, detail, self._host.model.name  # another model may want another size
-        picture = self._pictures.get(key) or await self._host.picture(file, file.name, detail=detail)
-        self._pictures[key] = picture
-        self._pictures.move_to_end(key)
-        while len(self._pictures) > 1 and sum(len(kept.image.rgb) for kept in self._pictures.values()) > self._limit:
-            self._pictures.popitem(last=False)
-        return picture
+        file = original(path)
+        key = file, detail, among, self._host.model.name  # another model may want another size
+        known = self._pictures.get(key)
+        return self._keep(key, known or await self._host.picture(file, file.name, among=among, detail=detail))
 
     async def viewable(self, path: str) -> str:
         """`path` if browsers can draw it, else the path of a PNG of it as the model sees it; raises as `open`."""
@@ -41,15 +39,22 @@ class Album:
         if shown_by_browsers(Path(path)):
             return path
         preview = path + PREVIEW
-        _write(preview, png(picture.image))
+        _write(preview, png(picture.image, picture.placed))
         return preview
+
+    def _keep(self, key: Key, picture: Picture) -> Picture:
+        self._pictures[key] = picture
+        self._pictures.move_to_end(key)
+        while len(self._pictures) > 1 and sum(len(kept.image.rgb) for kept in self._pictures.values()) > self._limit:
+            self._pictures.popitem(last=False)
+        return picture
 
 
 def _write(path: str, content: bytes) -> None:
     Path(path).write_bytes(content)
 
 
-def _original(file: Path) -> Path:
-    """The file that `file` is a preview of, or itself."""
-    original = file.with_suffix("")
-    return original if file.suffix == PREVIEW and original.is_file() else file
+def original(path: str) -> Path:
+    """The upload that the file at `path` is a preview of, or that file itself."""
+    file, upload = Path(path), Path(path).with_suffix("")
+    return upload if file.suffix == PREVIEW and upload.is_file() else file

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 
@@ -12,7 +12,9 @@ from qwen_vl_app.chat import Progress, Request
 from qwen_vl_app.errors import EmptyRequest, Language
 from qwen_vl_app.host import DEMO, Host
 from qwen_vl_app.media import Picture
+from qwen_vl_app.tasks import ASK, TASKS
 from qwen_vl_app.ui import markup
+from qwen_vl_app.ui.album import Album
 from qwen_vl_app.ui.jobs import Job, Jobs
 from qwen_vl_app.ui.person import language_for, owner_of, session_of
 from qwen_vl_app.ui.reply import Reply, follow, progress_text, summary
@@ -65,9 +67,8 @@ class Answering:
             yield busy(status=markup.working(text("demo_starts", language)))
         seat = await self.stand_in.seat(job.stands_in)
         turn = replace(turn, by_demo=seat.stands_in)
-        picture = await seat.album.open(turn.talk.picture, wishes.detail or "usual") if turn.talk.picture else None
-        sent = messages(turn, picture.image if picture else None)
-        asking = wishes.on(seat.host.request(sent, owner_of(request)))
+        pictures = await pictures_of(turn, seat.album, wishes)
+        asking = wishes.on(asked_of(seat.host, turn, pictures, request))
         job.request, job.engine = asking.id, seat.host.engine
         reply = Reply()
         try:
@@ -77,9 +78,9 @@ class Answering:
                         await seat.host.engine.cancel(asking.id)
                     yield _writing(turn, reply, language)
         except Exception:
-            yield _closed(turn, reply, picture, language)
+            yield _closed(turn, reply, pictures, language)
             raise
-        yield _closed(turn, reply, picture, language)
+        yield _closed(turn, reply, pictures, language)
 
     async def _loading(self, job: Job, language: Language) -> AsyncGenerator[str, None]:
         """Signs of life until the model answers: the question waits."""
@@ -99,25 +100,40 @@ async def replies(host: Host, asking: Request, started: float) -> AsyncGenerator
         yield growing
 
 
+async def pictures_of(turn: Turn, album: Album, wishes: Wishes) -> list[Picture]:
+    """The conversation's pictures, as closely as the person or the task wants; raises as `Album.open`."""
+    detail = wishes.detail or turn.talk.detail(turn.asked.task)
+    among = len(turn.talk.pictures)
+    return [await album.open(path, detail, among) for path in turn.talk.pictures]
+
+
+def asked_of(host: Host, turn: Turn, pictures: Sequence[Picture], request: gr.Request) -> Request:
+    """The turn as the engine takes it, sampled as its task needs."""
+    sent = messages(turn, [picture.image for picture in pictures])
+    asking = host.request(sent, owner_of(request), TASKS[turn.asked.task])
+    return replace(asking, json_schema=turn.asked.schema)
+
+
 def _writing(turn: Turn, reply: Reply, language: Language) -> View:
     chat = bubbles(turn.talk.with_exchange(turn.asked, turn.begun + reply.text, by_demo=turn.by_demo), language)
     status = markup.working(progress_text(reply.progress, language), share(reply.progress))
     return busy(chat=chat, status=status, question="" if turn.typed and reply.accepted and not reply.tokens else None)
 
 
-def _closed(turn: Turn, reply: Reply, picture: Picture | None, language: Language) -> View:
+def _closed(turn: Turn, reply: Reply, pictures: Sequence[Picture], language: Language) -> View:
     """The end: what was written is kept; if nothing was, a question that was typed goes back into its box."""
     cut = reply.finished is not None and reply.finished.reason == "length"
     cut = cut and not turn.by_demo  # the model will not go on with another's words
     written = turn.talk.with_exchange(turn.asked, turn.begun + reply.text, cut, turn.by_demo)
     kept = written if reply.text else turn.before
-    figures = summary(reply, language, picture)
+    figures = summary(reply, language, pictures[0] if pictures else None)
     marked = f"{text('demo_title', language)} · {figures}" if turn.by_demo and figures else figures
     return idle(
         chat=bubbles(kept, language),
         status=markup.done(marked, text("go_on", language) if cut and reply.text else ""),
         talk=kept,
-        question=turn.asked if turn.typed and not reply.text else None,
+        question=turn.asked.typed if turn.typed and not reply.text else None,
+        task=gr.update(value=ASK.name) if turn.typed and reply.text else None,
     )
 
 

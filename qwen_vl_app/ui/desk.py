@@ -6,19 +6,21 @@ from typing import Any
 
 import gradio as gr
 
-from qwen_vl_app.errors import EmptyRequest, Language, NotReady
+from qwen_vl_app.errors import Language, NotReady
 from qwen_vl_app.host import Host
-from qwen_vl_app.tasks import DESCRIBE
+from qwen_vl_app.tasks import ASK, DESCRIBE, TASKS
 from qwen_vl_app.ui import markup
 from qwen_vl_app.ui.album import Album
-from qwen_vl_app.ui.answering import Answering, replies
-from qwen_vl_app.ui.person import language_for, owner_of, session_of
+from qwen_vl_app.ui.answering import Answering, asked_of, pictures_of, replies
+from qwen_vl_app.ui.asked import asking
+from qwen_vl_app.ui.choice import ready
+from qwen_vl_app.ui.person import language_for, session_of
 from qwen_vl_app.ui.stages import ON_ITS_WAY, stage
 from qwen_vl_app.ui.standin import StandIn
-from qwen_vl_app.ui.talk import Talk, Turn, again, bubbles, messages, rest
+from qwen_vl_app.ui.talk import Talk, Turn, again, bubbles, rest
 from qwen_vl_app.ui.toolbar import address_for_phones, toolbar
 from qwen_vl_app.ui.view import View, idle, told
-from qwen_vl_app.ui.wishes import read
+from qwen_vl_app.ui.wishes import Wishes, read
 
 
 class Desk:
@@ -38,7 +40,7 @@ class Desk:
         return tools, markup.head(self.host.model, language), DESCRIBE.prompt(language)
 
     async def look(
-        self, picture: str | None, good: str | None, question: str, kept: object, request: gr.Request
+        self, picture: str | None, good: str | None, question: str, task: str, kept: object, request: gr.Request
     ) -> View:
         """Check a picture as soon as it is chosen and say what the model will see of it.
 
@@ -52,13 +54,13 @@ class Desk:
         except Exception as error:
             return good, good, gr.skip(), markup.refused(told(error, language).message)
         facts = await self.measure(shown, kept, request)
-        return gr.skip() if shown == picture else shown, shown, refilled(question, language), facts
+        return gr.skip() if shown == picture else shown, shown, refilled(question, task, language), facts
 
-    async def take(self, example: int, question: str, kept: object, request: gr.Request) -> View:
+    async def take(self, example: int, question: str, task: str, kept: object, request: gr.Request) -> View:
         """Choose an example picture."""
         path = self.examples[example]
         facts = await self.measure(path, kept, request)
-        return path, path, refilled(question, language_for(request)), facts
+        return path, path, refilled(question, task, language_for(request)), facts
 
     async def measure(self, picture: str | None, kept: object, request: gr.Request) -> str:
         """The line under the picture: its size after fitting, its tokens, its share of the context."""
@@ -71,13 +73,20 @@ class Desk:
         return markup.facts(fitted, self.host.ctx_size, language_for(request))
 
     async def submit(
-        self, picture: str | None, question: str, talk: Talk, kept: object, request: gr.Request
+        self,
+        picture: str | None,
+        question: str,
+        talk: Talk,
+        task: str,
+        second: str | None,
+        kept: object,
+        request: gr.Request,
     ) -> AsyncGenerator[View, None]:
-        """Answer the question about the picture, or go on in the conversation about it."""
+        """Answer the question about the picture (or both), or go on in the conversation about it."""
 
         def turn(language: Language) -> Turn:
-            about = talk.about(picture)
-            return Turn(talk, about, self._asked(about, question, language), typed=True)
+            about = talk.about(picture, second if TASKS[task].pictures > 1 else None)
+            return Turn(talk, about, asking(about, TASKS[task], question, language), typed=True)
 
         async for view in self.answering.run(turn, kept, request):
             yield view
@@ -98,14 +107,8 @@ class Desk:
         if turn is None:
             return idle()
         shown = bubbles(turn.talk, language_for(request))
-        return idle(chat=shown, status="", talk=turn.talk, question=turn.asked)
-
-    def _asked(self, talk: Talk, question: str, language: Language) -> str:
-        asked = question.strip() or ("" if talk.exchanges else DESCRIBE.prompt(language))
-        nothing_to_describe = not talk.picture and asked in DESCRIBE.words
-        if not asked or nothing_to_describe:
-            raise EmptyRequest()
-        return asked
+        task = gr.update(value=turn.asked.task)
+        return idle(chat=shown, status="", talk=turn.talk, question=turn.asked.typed, task=task)
 
     async def stop(self, request: gr.Request) -> None:
         """End this page's own answer."""
@@ -118,8 +121,8 @@ class Desk:
     async def clear(self, request: gr.Request) -> View:
         """A new conversation: picture, answers and question as on a first visit."""
         await self.answering.jobs.stop(session_of(request), clear=True)
-        question = DESCRIBE.prompt(language_for(request))
-        return None, "", *idle(chat=[], status="", talk=Talk(), question=question)
+        question, task = DESCRIBE.prompt(language_for(request)), gr.update(value=DESCRIBE.name)
+        return None, None, "", *idle(chat=[], status="", talk=Talk(), question=question, task=task)
 
     async def describe(self, image: str | None, prompt: str, request: gr.Request) -> AsyncGenerator[str, None]:
         """The description of a picture, or the answer to `prompt` about it, as it grows."""
@@ -128,16 +131,17 @@ class Desk:
             if self.host.state in ON_ITS_WAY:
                 raise NotReady(state=stage(self.host, language))
             talk = Talk(image or "")
-            turn = Turn(talk, talk, self._asked(talk, prompt or "", language))
-            picture = (await self.album.open(image)).image if image else None
-            asking = self.host.request(messages(turn, picture), owner_of(request))
-            async with replies(self.host, asking, time.monotonic()) as written:
+            turn = Turn(talk, talk, asking(talk, ASK, prompt or "", language))
+            pictures = await pictures_of(turn, self.album, Wishes())
+            sent = asked_of(self.host, turn, pictures, request)
+            async with replies(self.host, sent, time.monotonic()) as written:
                 async for reply in written:
                     yield reply.text
         except Exception as error:
             raise told(error, language) from None
 
 
-def refilled(question: str, language: Language) -> Any:
-    """An empty question becomes the ready-made one: a new picture needs no typing."""
-    return gr.skip() if question.strip() else DESCRIBE.prompt(language)
+def refilled(question: str, task: str, language: Language) -> Any:
+    """An empty question becomes the task's ready-made one: a new picture needs no typing."""
+    chosen = TASKS[task] if task != ASK.name else DESCRIBE
+    return gr.skip() if question.strip() else ready(chosen, language)

@@ -111,6 +111,15 @@
   if (clipboard) clipboard.writeText = writeText;
   else Object.defineProperty(navigator, "clipboard", { value: { writeText } });
 
+  // A place in the list and the same place on the picture light up together.
+  for (const [event, lit] of [["mouseover", true], ["focusin", true], ["mouseout", false], ["focusout", false]])
+    document.addEventListener(event, ({ target }) => {
+      const number = target.closest?.("[data-place]")?.dataset.place;
+      if (number !== undefined)
+        target.closest(".finding").querySelectorAll(`[data-place="${number}"]`)
+          .forEach((part) => part.classList.toggle("lit", lit));
+    });
+
   // What Gradio says in English whatever the language: names of its buttons, titles of its pop-ups.
   const relabel = () => {
     for (const part of document.querySelectorAll("[aria-label], [title]"))

@@ -9,6 +9,8 @@ from gradio.utils import get_upload_folder
 from qwen_vl_app.host import BUNDLED, DEMO, Host
 from qwen_vl_app.keeper import Keeper
 from qwen_vl_app.peers import Operators
+from qwen_vl_app.tasks import DESCRIBE
+from qwen_vl_app.ui import choice
 from qwen_vl_app.ui.arrival import CLICKS, Arrival
 from qwen_vl_app.ui.desk import Desk
 from qwen_vl_app.ui.document import TITLE
@@ -16,6 +18,7 @@ from qwen_vl_app.ui.events import QUIET, SHORT
 from qwen_vl_app.ui.formula import DELIMITERS
 from qwen_vl_app.ui.parts import Picture, fetch_nothing
 from qwen_vl_app.ui.past import Past
+from qwen_vl_app.ui.results import Results
 from qwen_vl_app.ui.settings_panel import Panel
 from qwen_vl_app.ui.stages import BEAT
 from qwen_vl_app.ui.talk import Talk
@@ -42,7 +45,7 @@ def build(keeper: Keeper, operators: Operators, address: str = "") -> gr.Blocks:
         talk, good = gr.State(Talk()), gr.State(None)
         with gr.Row(elem_id="desk", equal_height=False):
             with gr.Column(elem_id="left", scale=4, min_width=300):
-                picture = _picture()
+                picture, second = _picture(), _second()
                 notice = gr.HTML(elem_id="notice", padding=False)
                 gallery = _gallery(pictures)
                 settings = Panel(host, I18N)
@@ -50,35 +53,37 @@ def build(keeper: Keeper, operators: Operators, address: str = "") -> gr.Blocks:
                 chat = _chat()
                 status = gr.HTML(elem_id="status", padding=False)
                 let_demo = gr.Button(I18N("let_demo"), elem_id="let-demo", size="sm")  # shown while a question waits
+                result = gr.HTML(elem_id="result", padding=False)
+                files = gr.HTML(elem_id="files", padding=False)
+                task, sets = _choices()
                 question = _question()
                 submit, stop, clear = _buttons()
                 go_on = gr.Button(elem_id="go-on", visible="hidden")  # pressed by the button in the status line
                 foot = gr.HTML(elem_id="foot", padding=False)
-        shown = [chat, status, talk, question, submit, stop]
+        shown = [chat, status, talk, question, task, submit, stop]
         page.load(desk.greet, None, [tools, head, question], **SHORT)
         model = Arrival(keeper, operators)
         of_model = [head, arrival, steps, foot, beat]
         gr.on([page.load, beat.tick], model.arrive, None, of_model, **SHORT)
         steps.click(model.act, None, of_model, **SHORT)
-        asking = gr.on(
-            [submit.click, question.submit],
-            desk.submit,
-            [picture, question, talk, settings.kept],
-            shown,
-            trigger_mode="once",
-            **QUIET,
-        )
+        asked = [picture, question, talk, task, second, settings.kept]
+        asking = gr.on([submit.click, question.submit], desk.submit, asked, shown, trigger_mode="once", **QUIET)
         answered = {"inputs": [talk, settings.kept], "outputs": shown, "trigger_mode": "once", **QUIET}
         turns = [asking, chat.retry(desk.again, **answered), go_on.click(desk.go_on, **answered)]
         turns.append(chat.undo(desk.take_back, talk, shown, **SHORT))
         stop.click(desk.stop, None, None, **SHORT)
         let_demo.click(desk.let_demo, None, None, **SHORT)
-        turns.append(clear.click(desk.clear, None, [picture, notice, *shown], **SHORT))
+        cleared = [picture, second, notice, *shown]
+        turns.append(clear.click(desk.clear, None, cleared, **SHORT))
         Past(desk).wire(talk, turns, settings.kept, [picture, good, notice, *shown])
-        asked, chosen = [picture, good, question, settings.kept], [picture, good, question, notice]
-        picture.input(desk.look, asked, chosen, trigger_mode="always_last", **SHORT)
+        Results(desk.album).wire(talk, turns, settings.kept, [result, files])
+        page.load(choice.offer, None, [task, sets], **SHORT)
+        task.change(choice.pick_task, [task, question], [question, second, sets], **SHORT)
+        sets.input(choice.pick_fields, [sets], [question], **SHORT)
+        looked, chosen = [picture, good, question, task, settings.kept], [picture, good, question, notice]
+        picture.input(desk.look, looked, chosen, trigger_mode="always_last", **SHORT)
         if gallery:
-            gallery.click(desk.take, [gallery, question, settings.kept], chosen, **SHORT)
+            gallery.click(desk.take, [gallery, question, task, settings.kept], chosen, **SHORT)
         settings.wire(page)
         settings.kept.change(desk.measure, [picture, settings.kept], notice, **SHORT)
         _api(desk)
@@ -105,6 +110,24 @@ def _picture() -> Picture:
         height=340,
         elem_id="picture",
     )
+
+
+def _second() -> Picture:
+    return Picture(
+        label=I18N("second"),
+        placeholder=I18N("drop"),
+        sources=["upload", "clipboard"],
+        buttons=[],
+        height=240,
+        visible=False,
+        elem_id="second",
+    )
+
+
+def _choices() -> tuple[gr.Radio, gr.Radio]:
+    task = gr.Radio(choice.titles("en"), value=DESCRIBE.name, label=I18N("task"), show_label=False, elem_id="tasks")
+    sets = gr.Radio(choice.field_titles("en"), label=I18N("field_sets"), visible=False, elem_id="sets")
+    return task, sets
 
 
 def _gallery(pictures: list[Path]) -> gr.Dataset | None:

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from qwen_vl_app.errors import InvalidField
+from qwen_vl_app.tasks import ASK, TASKS
 from qwen_vl_app.ui import markup
 from qwen_vl_app.ui.desk import Desk
 from qwen_vl_app.ui.events import SHORT
@@ -74,4 +75,7 @@ def _exchange(item: dict[str, Any]) -> Exchange:
     question, answer = item["question"], item["answer"]
     if not (isinstance(question, str) and isinstance(answer, str) and question and answer):
         raise TypeError
-    return Exchange(question, answer, bool(item.get("cut")), bool(item.get("by_demo")))
+    task, typed, title = (str(item.get(name) or "") for name in ("task", "typed", "title"))
+    schema = item.get("schema") if isinstance(item.get("schema"), str) else None
+    marks = bool(item.get("cut")), bool(item.get("by_demo"))
+    return Exchange(question, answer, *marks, task if task in TASKS else ASK.name, typed, title, schema)

@@ -5,6 +5,7 @@ import zlib
 from pathlib import Path
 
 from qwen_vl_app.chat import Image
+from qwen_vl_app.media.fit import Fit
 
 SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM")
 
@@ -17,11 +18,11 @@ def shown_by_browsers(path: Path) -> bool:
     return riff or head[4:] == b"ftypavif" or head.startswith(SIGNATURES)
 
 
-def png(image: Image) -> bytes:
-    """The fitted pixels as a PNG file."""
-    stride = image.width * 3
-    rows = b"".join(b"\0" + image.rgb[start : start + stride] for start in range(0, len(image.rgb), stride))
-    header = struct.pack(">IIBBBBB", image.width, image.height, 8, 2, 0, 0, 0)
+def png(image: Image, placed: Fit) -> bytes:
+    """The fitted pixels as a PNG file, without the white bars."""
+    starts = (((placed.top + row) * image.width + placed.left) * 3 for row in range(placed.inner_height))
+    rows = b"".join(b"\0" + image.rgb[start : start + placed.inner_width * 3] for start in starts)
+    header = struct.pack(">IIBBBBB", placed.inner_width, placed.inner_height, 8, 2, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows, 1)), (b"IEND", b""))
     return SIGNATURES[1] + b"".join(_chunk(kind, data) for kind, data in chunks)
 

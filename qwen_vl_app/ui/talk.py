@@ -1,17 +1,33 @@
-"""One conversation about one picture: what the page remembers, shows and sends."""
+"""One conversation about one picture (or two): what the page remembers, shows and sends."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from qwen_vl_app.chat import Image, Message, Part, Text
+from qwen_vl_app.catalogue import Detail
+from qwen_vl_app.chat import Image, Message, Text
 from qwen_vl_app.errors import Language
+from qwen_vl_app.tasks import TASKS
 from qwen_vl_app.ui.formula import shown
 from qwen_vl_app.ui.texts import text
+
+CLOSER: tuple[Detail, ...] = ("coarse", "usual", "fine")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One question: what the model is asked and by which task, what was typed, what the chat shows of it."""
+
+    question: str
+    task: str = "ask"
+    typed: str = ""
+    title: str = ""
+    schema: str | None = None
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """A question and what was answered, perhaps only in part.
+    """A question and what was answered, perhaps only in part; the rest as in `Asked`.
 
     `cut`: it ended at the length limit; `by_demo`: the demo answered in the place of the model.
     """
@@ -20,26 +36,55 @@ class Exchange:
     answer: str
     cut: bool = False
     by_demo: bool = False
+    task: str = "ask"
+    typed: str = ""
+    title: str = ""
+    schema: str | None = None
+
+    @property
+    def asked(self) -> Asked:
+        """The question, to be asked again."""
+        return Asked(self.question, self.task, self.typed or self.question, self.title, self.schema)
 
 
 @dataclass(frozen=True)
 class Talk:
-    """The exchanges so far about the picture at `picture` (empty: none)."""
+    """The exchanges so far about the picture at `picture` (empty: none) and perhaps a second one."""
 
     picture: str = ""
     exchanges: tuple[Exchange, ...] = ()
+    second: str = ""
 
-    def about(self, picture: str | None) -> "Talk":
+    @property
+    def pictures(self) -> tuple[str, ...]:
+        """The paths of the pictures that there are."""
+        return tuple(path for path in (self.picture, self.second) if path)
+
+    @property
+    def subject(self) -> str:
+        """The picture that places are in: of two, the one that is held against the first."""
+        return self.second or self.picture
+
+    def detail(self, task: str = "ask") -> Detail:
+        """How closely its pictures are looked at: as its closest task needs, `task` being the next one."""
+        asked = [TASKS[name].detail for name in (*(exchange.task for exchange in self.exchanges), task)]
+        return max(asked, key=CLOSER.index)
+
+    def about(self, picture: str | None, second: str | None = None) -> "Talk":
         """This conversation, or a new one if another picture was chosen."""
-        return self if picture is None or picture == self.picture else Talk(picture)
+        if picture in (None, self.picture) and (not second or second == self.second):
+            return self
+        return Talk(picture or self.picture, second=second or "")
 
     def until(self, number: int) -> "Talk":
         """This conversation as it was before the exchange of that number, from 0."""
         return replace(self, exchanges=self.exchanges[:number])
 
-    def with_exchange(self, question: str, answer: str, cut: bool = False, by_demo: bool = False) -> "Talk":
+    def with_exchange(self, asked: Asked, answer: str, cut: bool = False, by_demo: bool = False) -> "Talk":
         """This conversation with one exchange more."""
-        return replace(self, exchanges=(*self.exchanges, Exchange(question, answer, cut, by_demo)))
+        typed = asked.typed if asked.typed != asked.question else ""
+        one = Exchange(asked.question, answer, cut, by_demo, asked.task, typed, asked.title, asked.schema)
+        return replace(self, exchanges=(*self.exchanges, one))
 
 
 @dataclass(frozen=True)
@@ -52,7 +97,7 @@ class Turn:
 
     before: Talk
     talk: Talk
-    asked: str
+    asked: Asked
     begun: str = ""
     typed: bool = False
     by_demo: bool = False
@@ -62,7 +107,7 @@ def again(talk: Talk) -> Turn | None:
     """The last question once more; None if there is none."""
     if not talk.exchanges:
         return None
-    return Turn(talk, talk.until(len(talk.exchanges) - 1), talk.exchanges[-1].question)
+    return Turn(talk, talk.until(len(talk.exchanges) - 1), talk.exchanges[-1].asked)
 
 
 def rest(talk: Talk) -> Turn | None:
@@ -71,8 +116,8 @@ def rest(talk: Talk) -> Turn | None:
     return replace(turn, begun=talk.exchanges[-1].answer) if turn and talk.exchanges[-1].cut else None
 
 
-def messages(turn: Turn, image: Image | None) -> tuple[Message, ...]:
-    """The whole conversation as the engine takes it; the picture is in the first turn only.
+def messages(turn: Turn, images: Sequence[Image]) -> tuple[Message, ...]:
+    """The whole conversation as the engine takes it; the pictures are in the first turn only.
 
     What the demo answered is left out where the model answers, and the other way round.
     """
@@ -80,11 +125,10 @@ def messages(turn: Turn, image: Image | None) -> tuple[Message, ...]:
     for exchange in (each for each in turn.talk.exchanges if each.by_demo == turn.by_demo):
         turns.append(Message("user", (Text(exchange.question),)))
         turns.append(Message("assistant", (Text(exchange.answer),)))
-    turns.append(Message("user", (Text(turn.asked),)))
+    turns.append(Message("user", (Text(turn.asked.question),)))
     if turn.begun:
         turns.append(Message("assistant", (Text(turn.begun),)))
-    picture: tuple[Part, ...] = (image,) if image else ()
-    turns[0] = Message("user", (*picture, *turns[0].parts))
+    turns[0] = Message("user", (*images, *turns[0].parts))
     return tuple(turns)
 
 
@@ -92,12 +136,13 @@ def bubbles(talk: Talk, language: Language) -> list[dict[str, Any]]:
     """The conversation as the chat shows it; an answer without text yet has no bubble, one of the demo says so."""
     turns: list[dict[str, Any]] = []
     for exchange in talk.exchanges:
-        turns.append({"role": "user", "content": [_words(exchange.question)]})
+        turns.append({"role": "user", "content": [_words(exchange.title or exchange.question)]})
         if exchange.answer:
             mark = [{"type": "text", "text": f"*{text('by_demo', language)}*"}] if exchange.by_demo else []
             turns.append({"role": "assistant", "content": [*mark, _words(exchange.answer)]})
-    if talk.picture and turns:
-        turns[0]["content"].insert(0, {"path": talk.picture, "alt_text": text("picture", language)})
+    if turns:
+        pictures = [{"path": path, "alt_text": text("picture", language)} for path in talk.pictures]
+        turns[0]["content"][:0] = pictures
     return turns
 
 

@@ -10,6 +10,7 @@ from qwen_vl_app.ui.texts import text
 
 log = logging.getLogger(__name__)
 View = tuple[Any, ...]
+VIEWED = ("chat", "status", "talk", "question", "task")  # before Submit and Stop
 
 
 def busy(**parts: Any) -> View:
@@ -23,7 +24,7 @@ def idle(**parts: Any) -> View:
 
 
 def _view(parts: dict[str, Any], working: bool) -> View:
-    given = [gr.skip() if parts.get(name) is None else parts[name] for name in ("chat", "status", "talk", "question")]
+    given = [gr.skip() if parts.get(name) is None else parts[name] for name in VIEWED]
     return *given, gr.update(visible=not working), gr.update(visible=working)
 
 

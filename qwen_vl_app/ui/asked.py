@@ -1,0 +1,34 @@
+"""From a chosen task and what was typed to what is asked."""
+
+from qwen_vl_app.errors import EmptyRequest, Language, SecondPictureNeeded
+from qwen_vl_app.tasks import DESCRIBE, Task, meant
+from qwen_vl_app.ui.talk import Asked, Talk
+
+
+def asking(talk: Talk, task: Task, typed: str, language: Language) -> Asked:
+    """What is asked in the conversation `talk`.
+
+    Raises:
+        EmptyRequest: there is nothing to ask, or nothing to ask about.
+        SecondPictureNeeded: the task compares two pictures and there is one.
+    """
+    if task.pictures > len(talk.pictures) > 0:
+        raise SecondPictureNeeded()
+    by_name = meant(typed)
+    if by_name and not task.hint:
+        return Asked(typed.strip(), by_name.name, typed, schema=by_name.schema(language))
+    question = task.question(language, typed)
+    if not question and not talk.exchanges:
+        question = DESCRIBE.prompt(language)
+    nothing_to_see = not talk.picture and (task.name != "ask" or question in DESCRIBE.words)
+    if not question or nothing_to_see:
+        raise EmptyRequest()
+    return Asked(question, task.name, typed, _title(task, typed, language), task.schema(language, typed))
+
+
+def _title(task: Task, typed: str, language: Language) -> str:
+    """A task with words of the person's own is shown by its title and these, not by its long prompt."""
+    if not task.hint and not task.listed:
+        return ""
+    title = task.title[language == "zh"]
+    return f"{title}: {typed.strip()}" if typed.strip() and task.hint else title
