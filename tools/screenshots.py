@@ -33,12 +33,14 @@ class Shot:
     scheme: str = "light"
     width: int = 1280
     height: int = 900
+    task: str = ""
 
 
 SHOTS = (
     Shot("en", "en-US", "How many shapes are there?"),
     Shot("zh", "zh-CN", "有几个图形？"),
     Shot("dark", "en-US", "How many shapes are there?", scheme="dark"),
+    Shot("places", "en-US", "", height=1100, task="find"),
     Shot("phone", "zh-CN", "有几个图形？", width=390, height=844),
 )
 
@@ -81,11 +83,18 @@ def take(browser: Browser, address: str, shot: Shot, example: int, folder: Path)
     page.goto(address)
     page.locator("#examples button").nth(example).click()
     page.wait_for_selector("#picture img")
+    if shot.task:
+        page.locator(f"#tasks label:has(input[value={shot.task}])").click()
+        page.wait_for_function("document.querySelector('#question textarea').value === ''")
     page.locator("#submit").click()
     answered(page, 1)
-    page.fill("#question textarea", shot.question)
-    page.locator("#submit").click()
-    answered(page, 2)
+    if shot.question:
+        page.fill("#question textarea", shot.question)
+        page.locator("#submit").click()
+        answered(page, 2)
+        page.evaluate("window.scrollTo(0, 0)")
+    else:
+        page.locator("#files a[download$='.png']").scroll_into_view_if_needed()
     page.mouse.move(2, 2)
     page.wait_for_timeout(800)
     page.screenshot(path=str(folder / f"screenshot-{shot.name}.png"))
