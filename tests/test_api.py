@@ -69,6 +69,16 @@ def drawn(scene: world.Scene) -> bytes:
     return file.getvalue()
 
 
+def test_a_task_gives_places_in_pixels(client: OpenAI) -> None:
+    scene = world.scene(31, n=1)
+    options = {"max_tokens": 80, "extra_body": {"task": "find"}}
+    message = ask(client, user(image_part(data_url(drawn(scene)))), **options).choices[0].message.model_dump()
+    left, top, right, bottom = message["places"][0]["bbox"]
+    assert (message["width"], message["height"]) == scene.image().size
+    x, y = scene.shapes[0].x * message["width"], scene.shapes[0].y * message["height"]
+    assert left < x < right and top < y < bottom
+
+
 def test_every_picture_counts_with_its_tokens(client: OpenAI) -> None:
     pictures = [image_part(data_url(png(colour))) for colour in ("red", "blue", "green")]
     prompts = [ask(client, user(*pictures[:n], "Hi"), max_tokens=1).usage.prompt_tokens for n in range(4)]

@@ -4,14 +4,16 @@ import base64
 import json
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 
 from qwen_vl_app.api.schema import ChatBody, ChatMessage, ImagePart, SchemaFormat, TextPart
 from qwen_vl_app.catalogue import Detail
 from qwen_vl_app.chat import Image, Message, Part, Request, Role, Sampling, Text
 from qwen_vl_app.errors import BadRequest, ContextOverflow, InvalidField, Language, RemoteUrlRefused
 from qwen_vl_app.host import Host
-from qwen_vl_app.tasks import ASK, TASKS
+from qwen_vl_app.media import Picture
+from qwen_vl_app.tasks import ASK, TASKS, Task, exports, found, in_pixels
+from qwen_vl_app.tasks import fields as fields_in
 
 LONGEST_TOKEN = 128  # characters; cl100k's, from which Qwen's vocabulary grew, is 128 spaces
 ANY_OBJECT = '{"type": "object"}'
@@ -21,7 +23,26 @@ CHINESE = re.compile("[\u4e00-\u9fff]")
 SAMPLING = [option.name for option in fields(Sampling) if option.name in ChatBody.model_fields]
 
 
-async def to_request(body: ChatBody, host: Host, owner: str) -> Request:
+@dataclass(frozen=True)
+class Converted:
+    """A request for the engine, the task it is for, and its pictures as they were opened."""
+
+    request: Request
+    task: Task
+    pictures: tuple[Picture, ...]
+
+    def findings(self, answer: str) -> dict[str, object]:
+        """What the task reads from its answer: `places` in px of the last picture's original, or `fields`."""
+        if self.task.kind == "fields":
+            return {"fields": fields_in(answer)}
+        if self.task.kind != "places" or not self.pictures:
+            return {}
+        seen = self.pictures[-1]
+        places = exports.as_items(in_pixels(found(answer).places, seen))
+        return {"places": places, "width": seen.original_width, "height": seen.original_height}
+
+
+async def to_request(body: ChatBody, host: Host, owner: str) -> Converted:
     """The request that `body` means, its pictures opened and fitted for the model of `host`.
 
     Raises:
@@ -34,14 +55,17 @@ async def to_request(body: ChatBody, host: Host, owner: str) -> Request:
 
     task = TASKS[body.task or ASK.name]
 
+    opened: list[Picture] = []
+
     async def picture(url: str, field: str) -> Image:
-        return await _picture(url, field, host, owner, among, task.detail)
+        opened.append(await _picture(url, field, host, owner, among, task.detail))
+        return opened[-1].image
 
     messages = [await _message(message, i, picture) for i, message in enumerate(body.messages)]
     given, language = _given(messages[-1])
     if body.task:
         messages[-1] = _asked(messages[-1], task.question(language, given))
-    return replace(
+    request = replace(
         host.request(tuple(messages), owner),
         sampling=sampling(body, task.sampling(host.model.sampling)),
         max_tokens=body.max_completion_tokens or body.max_tokens,
@@ -49,6 +73,7 @@ async def to_request(body: ChatBody, host: Host, owner: str) -> Request:
         logit_bias=tuple((int(token), bias) for token, bias in (body.logit_bias or {}).items()),
         json_schema=_schema(body) or (task.schema(language, given) if body.task else None),
     )
+    return Converted(request, task, tuple(opened))
 
 
 def _given(message: Message) -> tuple[str, Language]:
@@ -127,9 +152,9 @@ async def _message(message: ChatMessage, number: int, picture: Callable[[str, st
     return Message(role, tuple(parts))
 
 
-async def _picture(url: str, field: str, host: Host, owner: str, among: int, detail: Detail) -> Image:
+async def _picture(url: str, field: str, host: Host, owner: str, among: int, detail: Detail) -> Picture:
     try:
-        return (await host.picture(_decoded(url, field), field, owner, among, detail)).image
+        return await host.picture(_decoded(url, field), field, owner, among, detail)
     except BadRequest as error:
         error.details["field"] = field
         raise

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -56,9 +56,9 @@ class Reply:
         speed = (usage.completion_tokens - 1) / (now - first) if usage.completion_tokens > 1 and now > first else 0.0
         return {"first_token_s": round(first - self._started, 3), "tokens_per_s": round(speed, 1)}
 
-    def completion(self, answer: Answer) -> dict[str, object]:
-        """The whole answer as one object."""
-        message = {"role": "assistant", "content": answer.text}
+    def completion(self, answer: Answer, findings: Mapping[str, object]) -> dict[str, object]:
+        """The whole answer as one object; `findings`, what a task read from it, are part of its message."""
+        message = {"role": "assistant", "content": answer.text, **findings}
         choice = {"index": 0, "message": message, "finish_reason": REASONS[answer.reason]}
         counts = {"usage": usage_of(answer.usage), "timings": self.timings(answer.usage)}
         return self._head("chat.completion") | {"choices": [choice]} | counts

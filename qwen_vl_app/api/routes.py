@@ -182,14 +182,16 @@ async def answer(host: Host, request: Request, owner: str) -> Response:
     body = await asyncio.to_thread(parse, await request.body())  # takes 0.4 s for 60 MB
     host = await answering(host, body.model)
     options = body.stream_options
-    asked = await to_request(body, host, owner)
+    converted = await to_request(body, host, owner)
+    asked = converted.request
     reply = Reply(f"chatcmpl-{asked.id}", host.model.name, bool(options and options.include_usage))
     deltas = host.engine.stream(asked)
     await anext(deltas)  # Accepted, or the refusal
     if body.stream:
         return EventStream(reply.events(deltas))
     async with aclosing(watched(deltas, request, reply)) as watching:
-        return JSONResponse(reply.completion(await join(watching)))
+        whole = await join(watching)
+        return JSONResponse(reply.completion(whole, converted.findings(whole.text)))
 
 
 async def watched(deltas: AsyncGenerator[Delta, None], request: Request, reply: Reply) -> AsyncGenerator[Delta, None]:

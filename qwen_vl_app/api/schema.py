@@ -142,11 +142,23 @@ class ErrorBody(BaseModel):
     error: ErrorDetail
 
 
+class FoundPlace(BaseModel):
+    """A place that a task found: `bbox` (x1, y1, x2, y2) or `point` (x, y) in px of the last picture, upright."""
+
+    label: str
+    bbox: list[float] | None = None
+    point: list[float] | None = None
+
+
 class AnswerMessage(BaseModel):
-    """What the model wrote."""
+    """What the model wrote, and what a task read from it: places in a picture of that size, or named fields."""
 
     role: Literal["assistant"]
     content: str
+    places: list[FoundPlace] | None = None
+    width: int | None = None
+    height: int | None = None
+    fields: dict[str, str] | None = None
 
 
 class Choice(BaseModel):

@@ -3,7 +3,7 @@
 import re
 
 from qwen_vl_app.tasks.fields import fields
-from qwen_vl_app.tasks.places import Found, Place, found
+from qwen_vl_app.tasks.places import Found, Place, found, in_pixels
 from qwen_vl_app.tasks.table import ASK, DESCRIBE, FIELD_SETS, TASKS
 from qwen_vl_app.tasks.task import Task, Words
 
@@ -18,6 +18,7 @@ __all__ = [
     "Task",
     "fields",
     "found",
+    "in_pixels",
     "is_medical",
     "meant",
 ]

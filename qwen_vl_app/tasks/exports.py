@@ -18,8 +18,13 @@ def labels(places: Sequence[Place]) -> list[str]:
 
 def as_json(places: Sequence[Place], name: str, size: tuple[int, int]) -> str:
     """The places as one JSON object: picture's name, width, height, and a list with `bbox` or `point` in px."""
-    items = [{"label": place.label, ("bbox" if place.is_box else "point"): _rounded(place.at)} for place in places]
-    return json.dumps({"picture": name, "width": size[0], "height": size[1], "places": items}, ensure_ascii=False)
+    whole = {"picture": name, "width": size[0], "height": size[1], "places": as_items(places)}
+    return json.dumps(whole, ensure_ascii=False)
+
+
+def as_items(places: Sequence[Place]) -> list[dict[str, object]]:
+    """Each place as an object with `label` and `bbox` or `point`."""
+    return [{"label": place.label, ("bbox" if place.is_box else "point"): _rounded(place.at)} for place in places]
 
 
 def as_coco(places: Sequence[Place], name: str, size: tuple[int, int]) -> str:

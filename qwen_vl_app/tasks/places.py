@@ -3,8 +3,9 @@
 import ast
 import json
 import re
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, TypeAlias
 
 RELATIVE = 1000  # coordinates are 0 to this on each side of the picture (Qwen3-VL cookbook)
 BOX_KEYS = ("bbox_2d", "bbox", "box_2d", "box")
@@ -29,6 +30,16 @@ class Place:
         return len(self.at) == 4
 
 
+class Fitted(Protocol):
+    """A picture as the model saw it, which knows where its places are in the original."""
+
+    def to_original(self, x: float, y: float) -> tuple[float, float]:
+        """A place of 0 to 1000 on each side, in px of the original."""
+
+    def box_to_original(self, box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+        """A box likewise."""
+
+
 @dataclass(frozen=True)
 class Found:
     """The places of an answer; `lost` items could not be read, `cut` says that the answer ends inside its list."""
@@ -36,6 +47,19 @@ class Found:
     places: tuple[Place, ...] = ()
     lost: int = 0
     cut: bool = False
+
+
+def in_pixels(places: Sequence[Place], picture: Fitted) -> list[Place]:
+    """The places in px of the upright original."""
+    return [
+        replace(
+            place,
+            at=picture.box_to_original((place.at[0], place.at[1], place.at[2], place.at[3]))
+            if place.is_box
+            else picture.to_original(place.at[0], place.at[1]),
+        )
+        for place in places
+    ]
 
 
 def found(answer: str) -> Found:

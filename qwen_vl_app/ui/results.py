@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +53,7 @@ class Results:
         if not found.places and not found.lost and not found.cut:
             return "", ""
         picture = await self._opened(talk, kept)
-        places = in_pixels(picture, found.places)
+        places = tasks.in_pixels(found.places, picture)
         size = picture.original_width, picture.original_height
         marks = coloured(places)
         card = findings.places(talk.subject, size, marks, found, language)
@@ -70,7 +69,7 @@ class Results:
         source = original(talk.subject)
         picture = await self._opened(talk, kept)
         try:
-            png = await media.draw_marks(source, source.name, coloured(in_pixels(picture, found.places)))
+            png = await media.draw_marks(source, source.name, coloured(tasks.in_pixels(found.places, picture)))
         except AppError:  # too large to be drawn on: everything else is there
             return files
         drawn = source.with_name(f"{source.stem}-places.png")
@@ -80,19 +79,6 @@ class Results:
     async def _opened(self, talk: Talk, kept: object) -> Picture:
         """The picture as it was looked at."""
         return await self._album.open(talk.subject, read(kept).detail or talk.detail(), len(talk.pictures))
-
-
-def in_pixels(picture: Picture, places: Sequence[Place]) -> list[Place]:
-    """The places in px of the upright original."""
-    return [
-        replace(
-            place,
-            at=picture.box_to_original((place.at[0], place.at[1], place.at[2], place.at[3]))
-            if place.is_box
-            else picture.to_original(place.at[0], place.at[1]),
-        )
-        for place in places
-    ]
 
 
 def coloured(places: Sequence[Place]) -> list[Mark]:
