@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import gradio as gr
 import pytest
 
 from qwen_vl_app import catalogue
@@ -10,10 +11,7 @@ from qwen_vl_app.catalogue import INSTRUCT_SAMPLING
 from qwen_vl_app.chat import Message, Request, Sampling, Text
 from qwen_vl_app.errors import InvalidField, SettingOutOfRange
 from qwen_vl_app.host import Host
-from qwen_vl_app.keeper import Keeper
-from qwen_vl_app.peers import Operators
 from qwen_vl_app.settings import Settings
-from qwen_vl_app.ui.page import build
 from qwen_vl_app.ui.settings_panel import Panel, details
 from qwen_vl_app.ui.wishes import Wishes, read
 from tests.desk import request
@@ -56,8 +54,7 @@ def test_other_wrong_values_are_refused(name: str, value: object) -> None:
 def shown(model: str, kept: object, language: str = "en") -> dict[str, Any]:
     async def show() -> dict[str, Any]:
         host = Host(Settings(), catalogue.find(model), FakeEngine())
-        page = build(Keeper(Host(Settings(), catalogue.find("demo"), FakeEngine())), Operators())
-        with page:
+        with gr.Blocks():
             panel = Panel(host, lambda key: key)
         return dict(zip(panel.fields, await panel.show(kept, request(language)), strict=True))
 

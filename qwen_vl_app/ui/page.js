@@ -1,4 +1,4 @@
-// Runs before Gradio. FACTS: locale, labels and notes (Gradio's untranslated ones), example, maxBytes, tooLarge.
+// Runs before Gradio. FACTS (made by document.py): texts in the person's language and the limit of uploads.
 (() => {
   "use strict";
   // Gradio chooses its language from navigator.language and knows only exact names such as zh-CN.
@@ -129,6 +129,13 @@
       }
     document.querySelectorAll("#examples .gallery-item").forEach((part, index) =>
       part.setAttribute("aria-label", FACTS.example.replace("{number}", index + 1)));
+    // Gradio leaves the button around a shown picture without a name, and names messages that have no role.
+    for (const part of document.querySelectorAll(".image-container > button:not([aria-label])"))
+      part.setAttribute("aria-label", FACTS.shown);
+    for (const part of document.querySelectorAll("#chat [data-testid=user]:not([role]), #chat [data-testid=bot]:not([role])")) {
+      part.setAttribute("role", "group");
+      part.setAttribute("aria-label", FACTS[part.dataset.testid]);
+    }
     for (const toast of document.querySelectorAll("[data-testid=toast-body]")) {
       const texts = document.createTreeWalker(toast, NodeFilter.SHOW_TEXT);
       while (texts.nextNode()) {

@@ -48,7 +48,6 @@ def build(keeper: Keeper, operators: Operators, address: str = "") -> gr.Blocks:
                 picture, second = _picture(), _second()
                 notice = gr.HTML(elem_id="notice", padding=False)
                 gallery = _gallery(pictures)
-                settings = Panel(host, I18N)
             with gr.Column(elem_id="right", scale=6, min_width=300):
                 chat = _chat()
                 status = gr.HTML(elem_id="status", padding=False)
@@ -60,6 +59,7 @@ def build(keeper: Keeper, operators: Operators, address: str = "") -> gr.Blocks:
                 submit, stop, clear = _buttons()
                 go_on = gr.Button(elem_id="go-on", visible="hidden")  # pressed by the button in the status line
                 foot = gr.HTML(elem_id="foot", padding=False)
+            settings = Panel(host, I18N)  # after the rest for the keyboard and on a phone, below the picture elsewhere
         shown = [chat, status, talk, question, task, submit, stop]
         page.load(desk.greet, None, [tools, head, question], **SHORT)
         model = Arrival(keeper, operators)

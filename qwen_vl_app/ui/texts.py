@@ -64,6 +64,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "stopped": ("Stopped", "已停止"),
     "stopped_early": ("Stopped before the first word", "在写出第一个字之前已停止"),
     "length": ("Ended at the length limit", "已到长度上限"),
+    "answer": ("Answer", "回答"),
+    "shown": ("The chosen picture", "已选择的图片"),
     "go_on": ("Go on", "继续写"),
     "reused": ("picture re-used", "图片已复用"),
     "facts": (
