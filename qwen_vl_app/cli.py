@@ -13,6 +13,7 @@ from qwen_vl_app import bench, bench_media, doctor, settings, tasks, weights
 from qwen_vl_app.chat import Message, Request, Text, Token
 from qwen_vl_app.errors import AppError, Language, SetupError
 from qwen_vl_app.host import Host, open_host
+from qwen_vl_app.install import libraries
 from qwen_vl_app.planning import model_for
 from qwen_vl_app.settings import Settings
 from qwen_vl_app.tasks import Task
@@ -25,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help")):
         words.insert(0, "serve")
     arguments = parser().parse_args(words)
+    os.environ.update(libraries.for_children(os.environ, Path(sys.prefix)))  # for the engine, a process of its own
     try:
         return int(arguments.run(settings.load(arguments, os.environ), arguments))
     except SetupError as error:

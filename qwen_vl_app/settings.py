@@ -7,11 +7,12 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from qwen_vl_app.errors import Language, SetupError
 
 KvType: TypeAlias = Literal["f16", "q8_0"]
+Accelerator: TypeAlias = Literal["cuda", "metal", "rocm", "vulkan", "cpu"]
 
 PREFIX = "QWEN_VL_"
 KNOWN_AS = "MODEL_PATH"  # what many guides call QWEN_VL_MODEL
@@ -77,6 +78,13 @@ class Settings:
         "PORT",
         1,
         65535,
+    )
+    accelerator: str = _option(
+        AUTO_WORD,
+        "which build bash start.sh installs: auto for the best that works, or cuda, metal, rocm, vulkan, cpu",
+        "bash start.sh 安装哪种版本：auto 为能用的最好的一种，或 cuda、metal、rocm、vulkan、cpu",
+        "NAME",
+        choices=(AUTO_WORD, *get_args(Accelerator)),
     )
     gpu_layers: int = _option(
         -1,

@@ -59,8 +59,8 @@ def installed_copy(folder: Path) -> Path:
     shutil.copy(Path(sys.prefix) / "pyvenv.cfg", venv)
     for name in ("bin", "lib"):
         (venv / name).symlink_to(Path(sys.prefix) / name)
-    note = "from qwen_vl_app.install import cpu, stamp; from pathlib import Path; v = Path('.venv')\n"
-    note += "stamp.write(v, stamp.expected(v, cpu.detect()))"
+    note = "from qwen_vl_app.install import stamp, start; from pathlib import Path; v = Path('.venv')\n"
+    note += "stamp.write(v, stamp.expected(v, start.target([], {})))"
     subprocess.run([venv / "bin" / "python", "-c", note], cwd=folder, check=True)
     assert (venv / stamp.NAME).exists()
     return folder

@@ -375,7 +375,7 @@ def test_the_announcement_names_address_password_and_flag() -> None:
 def test_main_says_one_line(
     raised: BaseException, code: int, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(environ: object) -> None:
+    def fail(*about: object) -> None:
         raise raised
 
     monkeypatch.setattr(start, "prepare", fail)

@@ -22,10 +22,14 @@ TOOLS = ("bash", "dirname", "uname", "sh", "env")
 FLAGS = "frozenset({'sse4_2', 'avx', 'avx2', 'fma', 'f16c', 'bmi2'})"
 APP = "import os, sys\nprint('APP', os.environ.get('QWEN_VL_HOST'), os.getcwd(), sys.argv[1:])\n"
 PROOF = """
+import os, sys
 from pathlib import Path
 MODEL = Path(__file__)
+GPU_FLAG = "--gpu"
 if __name__ == "__main__":
     import llama_cpp
+    if GPU_FLAG in sys.argv and not (hasattr(llama_cpp, "CUDA") and "cublas" in os.environ["LD_LIBRARY_PATH"]):
+        sys.exit("proof: this build finds no GPU")
 """
 # A build backend without requirements: its llama_cpp dies as a native build does where AMX is denied.
 BACKEND = """

@@ -5,12 +5,14 @@ Every candidate still has to be proved (`llama.prove`). What was found but has n
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from qwen_vl_app.errors import SetupError
+from qwen_vl_app.errors import Language, SetupError
+from qwen_vl_app.install.texts import text
+from qwen_vl_app.settings import AUTO_WORD, Accelerator
 
-Accelerator = Literal["cuda", "metal", "rocm", "vulkan", "cpu"]
 Kind = Literal["wheel", "source"]
 Version = tuple[int, int]
 
@@ -28,6 +30,7 @@ CUDA_WHEELS: tuple[tuple[str, Version, Version, tuple[str, ...]], ...] = (
     ("cu118", (11, 8), (6, 0), ("nvidia-cuda-runtime-cu11", "nvidia-cublas-cu11")),
 )
 WHEELS_TRIED = 2  # one may be missing from the indices; more would only be older
+NVIDIA_PCI = "0x10de"
 ROCM_WHEEL = ("rocm72", (7, 2))
 ROCM_TARGETS = frozenset(
     [
@@ -65,6 +68,7 @@ class Tools:
     rocm_version: str = ""  # /opt/rocm/.info/version
     vulkaninfo: str = ""  # vulkaninfo --summary
     compilers: frozenset[str] = frozenset()
+    pci_vendors: frozenset[str] = frozenset()  # of the display controllers
 
 
 @dataclass(frozen=True)
@@ -77,34 +81,53 @@ class Candidate:
     packages: tuple[str, ...] = ()
     options: str = ""
 
+    @property
+    def name(self) -> str:
+        """What people are told about it: `cu124` of an index, else the accelerator."""
+        return self.index.rstrip("/").rpartition("/")[2] or self.accelerator
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """Something that computes faster, was seen, and is not used; `reason` is a key of the texts."""
+
+    accelerator: Accelerator
+    reason: str
+    details: Mapping[str, str] = field(default_factory=dict)
+
+    def why(self, language: Language) -> str:
+        """The reason and its remedy, for people."""
+        return text(self.reason, language, **self.details)
+
 
 @dataclass(frozen=True)
 class Detection:
-    """The builds to try, and what was seen but cannot be used, with the reason's key: (accelerator, reason)."""
+    """The builds to try, and what was seen but cannot be used."""
 
     candidates: tuple[Candidate, ...]
-    unusable: tuple[tuple[Accelerator, str], ...] = ()
+    unusable: tuple[Unusable, ...] = ()
 
 
-def detect(tools: Tools, wanted: str = "") -> Detection:
+def detect(tools: Tools, wanted: str = AUTO_WORD, language: Language = "en") -> Detection:
     """The builds to try; with `wanted` (--accelerator) only of that kind.
 
     Raises:
         SetupError: `wanted` is unknown, or this machine has nothing of that kind.
     """
-    if wanted and wanted not in get_args(Accelerator):
-        raise SetupError(f"--accelerator: no '{wanted}'; known: {', '.join(get_args(Accelerator))}")
+    if wanted != AUTO_WORD and wanted not in get_args(Accelerator):
+        raise SetupError(text("no_accelerator", language, wanted=wanted, known=", ".join(get_args(Accelerator))))
     if tools.system == "Darwin" and tools.machine == "x86_64" and tools.translated.strip() == "1":
-        raise SetupError("This Python runs under Rosetta; install one for Apple silicon (arm64) and start again.")
+        raise SetupError(text("rosetta", language))
     found = [kind(tools) for kind in (_metal, _cuda, _rocm, _vulkan, _cpu)]
     every = tuple(candidate for part in found for candidate in part.candidates)
     unusable = tuple(reason for part in found for reason in part.unusable)
-    if not wanted:
+    if wanted == AUTO_WORD:
         return Detection(every, unusable)
     chosen = tuple(candidate for candidate in every if candidate.accelerator == wanted)
     if not chosen:
-        reasons = ", ".join(reason for kind, reason in unusable if kind == wanted) or "no such device was found"
-        raise SetupError(f"--accelerator {wanted}: {reasons}; choose another or leave it out")
+        reasons = (found.why(language) for found in unusable if found.accelerator == wanted)
+        why = next(reasons, text("no_device", language))
+        raise SetupError(text("not_usable", language, wanted=wanted, why=why))
     return Detection(chosen)
 
 
@@ -127,10 +150,7 @@ def _cuda(tools: Tools) -> Detection:
     driver = _version(r"CUDA(?: \w+)? Version:\s*(\d+)\.(\d+)", tools.nvidia_smi)
     capability = min(_versions(r"^(\d+)\.(\d+)$", tools.compute_cap), default=None)
     if not driver or not capability:
-        broken = "NVIDIA" in tools.nvidia_smi or "NVML" in tools.nvidia_smi
-        return Detection(
-            (), (("cuda", "nvidia-smi finds no usable GPU; reinstall the NVIDIA driver"),) if broken else ()
-        )
+        return Detection((), tuple(Unusable("cuda", reason) for reason in _cuda_broken(tools)))
     wheels = []
     if (tools.system, tools.machine) == ("Linux", "x86_64"):
         fitting = (w for w in CUDA_WHEELS if driver >= w[1] and capability >= w[2])
@@ -139,17 +159,22 @@ def _cuda(tools: Tools) -> Detection:
     candidates = (*wheels[:WHEELS_TRIED], *sources)
     if candidates:
         return Detection(candidates)
-    return Detection((), (("cuda", _cuda_remedy(tools, driver, capability)),))
+    return Detection((), (_cuda_unusable(tools, driver, capability),))
 
 
-def _cuda_remedy(tools: Tools, driver: Version, capability: Version) -> str:
+def _cuda_broken(tools: Tools) -> list[str]:
+    """Why nvidia-smi lists no GPU although one is there."""
+    if "NVIDIA" in tools.nvidia_smi or "NVML" in tools.nvidia_smi:
+        return ["broken_driver"]
+    return ["no_driver"] if NVIDIA_PCI in tools.pci_vendors and not tools.nvidia_smi else []
+
+
+def _cuda_unusable(tools: Tools, driver: Version, capability: Version) -> Unusable:
     if tools.machine != "x86_64":
-        return "no ready build for this kind of processor; install the CUDA toolkit (nvcc) to build one"
+        return Unusable("cuda", "no_ready_build")
     if driver < CUDA_WHEELS[-1][1]:
-        return f"the NVIDIA driver is too old (CUDA {driver[0]}.{driver[1]}); update it"
-    return (
-        f"the GPU is too old (compute capability {capability[0]}.{capability[1]}); install CUDA's nvcc to build for it"
-    )
+        return Unusable("cuda", "old_driver", {"version": f"{driver[0]}.{driver[1]}"})
+    return Unusable("cuda", "old_gpu", {"version": f"{capability[0]}.{capability[1]}"})
 
 
 def _rocm(tools: Tools) -> Detection:
@@ -164,7 +189,7 @@ def _rocm(tools: Tools) -> Detection:
         candidates.append(_source("rocm", f"-DGGML_HIP=on -DAMDGPU_TARGETS={';'.join(targets)}"))
     if candidates:
         return Detection(tuple(candidates))
-    return Detection((), (("rocm", "install ROCm 7.2 or newer, or its hipcc to build for this GPU"),))
+    return Detection((), (Unusable("rocm", "old_rocm"),))
 
 
 def _vulkan(tools: Tools) -> Detection:
@@ -175,8 +200,7 @@ def _vulkan(tools: Tools) -> Detection:
     candidates = [Candidate("vulkan", "wheel", WHEELS + "vulkan")] if wheel else []
     if "glslc" in tools.compilers:
         candidates.append(_source("vulkan"))
-    reason: tuple[tuple[Accelerator, str], ...] = (("vulkan", "install glslc and Vulkan's headers to build for it"),)
-    return Detection(tuple(candidates), () if candidates else reason)
+    return Detection(tuple(candidates), () if candidates else (Unusable("vulkan", "no_glslc"),))
 
 
 def _versions(pattern: str, text: str) -> list[Version]:

@@ -29,11 +29,11 @@ def serves(argv: Sequence[str]) -> bool:
 
 def open_to_all(argv: Sequence[str], environ: Mapping[str, str]) -> bool:
     """Whether start.sh should listen on every network: nobody chose, and there is no desktop."""
-    chosen = _given("host", argv) or environ.get(HOST_VARIABLE)
+    chosen = given("host", argv) or environ.get(HOST_VARIABLE)
     return serves(argv) and not chosen and not has_desktop(environ, platform.system(), platform.release())
 
 
-def _given(name: str, argv: Sequence[str]) -> str | None:
+def given(name: str, argv: Sequence[str]) -> str | None:
     """The value of a setting's flag in `argv`, by app.py's own rules; None if absent or malformed."""
     parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
     settings.add_options(parser)
@@ -58,8 +58,8 @@ def own_addresses(environ: Mapping[str, str]) -> list[str]:
 
 def listening(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[str, str]:
     """Address and port that app.py listens on when start.sh starts it with `argv`."""
-    host = _given("host", argv) or environ.get(HOST_VARIABLE) or settings.Settings.host
-    port = _given("port", argv) or environ.get(PORT_VARIABLE) or str(settings.Settings.port)
+    host = given("host", argv) or environ.get(HOST_VARIABLE) or settings.Settings.host
+    port = given("port", argv) or environ.get(PORT_VARIABLE) or str(settings.Settings.port)
     return EVERYWHERE if open_to_all(argv, environ) else host, port
 
 
@@ -78,6 +78,6 @@ def told(host: str, port: str, environ: Mapping[str, str]) -> str:
 def announcement(argv: Sequence[str], environ: Mapping[str, str], language: Language) -> str:
     """What is said where the page is open to all: the addresses, the password, the flags that change it."""
     host, port = listening(argv, environ)
-    auth = _given("auth", argv) or environ.get(settings.PREFIX + "AUTH")
+    auth = given("auth", argv) or environ.get(settings.PREFIX + "AUTH")
     second = text("with_password" if auth else "no_password", language)
     return text("open", language, address=told(host, port, environ), port=port) + "\n" + second

@@ -24,6 +24,10 @@ CAUSES = (
 REASON = re.compile(r"^\s*(?:ERROR: |CMake Error[^:]*: ?|.*\berror: )(?!subprocess-exited)(.*\S)", re.M)
 
 
+class NoNetwork(SetupError):
+    """An index could not be reached."""
+
+
 def explain(outcome: Outcome, otherwise: str, stall_seconds: float, log: Path, language: Language) -> SetupError:
     """The line for a command that failed; `otherwise` names the text for an unknown cause."""
     details = {
@@ -32,7 +36,9 @@ def explain(outcome: Outcome, otherwise: str, stall_seconds: float, log: Path, l
         "need": f"{(ENVIRONMENT_BYTES + SCRATCH_BYTES) / GB:.1f}",
         "minutes": f"{stall_seconds / 60:g}",
     }
-    return SetupError(text(_cause(outcome, otherwise), language, **details))
+    cause = _cause(outcome, otherwise)
+    kind = NoNetwork if cause in ("no_network", "stalled") else SetupError
+    return kind(text(cause, language, **details))
 
 
 def _cause(outcome: Outcome, otherwise: str) -> str:

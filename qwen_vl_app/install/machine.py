@@ -16,6 +16,7 @@ from qwen_vl_app.install.texts import text
 GB = 1024**3
 ENVIRONMENT_BYTES = 1.5 * GB  # .venv with the packages, beside the wheels while they are unpacked
 SCRATCH_BYTES = 1.0 * GB  # sources, objects and the wheel of llama-cpp-python while it is built
+CUDA_BYTES = 3.0 * GB  # a ready build for CUDA and CUDA's runtime (cuBLAS), packed and unpacked
 JOB_BYTES = 1.2 * GB  # what one compiler process may take
 PROGRAM = "#include <thread>\n#include <vector>\nint main() { std::vector<int> v{1}; return v.size() - 1; }\n"
 
@@ -82,11 +83,11 @@ def _compiles(command: list[str], kind: str, environ: Mapping[str, str]) -> bool
     return done.returncode == 0
 
 
-def check_space(root: Path, scratch: Path, language: Language) -> None:
-    """Raise if a disk has less room than the installation takes on it."""
-    needs = {root: ENVIRONMENT_BYTES, scratch: SCRATCH_BYTES}
+def check_space(root: Path, scratch: Path, language: Language, more: float = 0) -> None:
+    """Raise if a disk has less room than the installation, with `more` bytes of packages, takes on it."""
+    needs = {root: ENVIRONMENT_BYTES + more, scratch: SCRATCH_BYTES}
     if os.stat(root).st_dev == os.stat(scratch).st_dev:  # noqa: PTH116 - one disk for both
-        needs = {root: ENVIRONMENT_BYTES + SCRATCH_BYTES}
+        needs = {root: ENVIRONMENT_BYTES + more + SCRATCH_BYTES}
     for folder, need in needs.items():
         free = shutil.disk_usage(folder).free
         if free < need:

@@ -14,6 +14,7 @@ MODEL = Path(__file__).resolve().parents[2] / "models" / "proof" / "proof.gguf"
 EXPECTED_KEY = "proof.logits"
 PROMPT = tuple(range(1, 49))  # long enough for the matrix-matrix kernels; the token after it takes matrix-vector
 NEXT = (7,)
+GPU_FLAG = "--gpu"
 LEAST_AGREEMENT = 0.99  # cosine with a known-good build's logits; kernels of one build differ in the third digit
 
 
@@ -60,12 +61,15 @@ def agreement(found: list[float], expected: list[float]) -> float:
     return sum(x * y for x, y in zip(found, expected, strict=True)) / size if size else 0.0
 
 
-def main(model: Path = MODEL) -> int:
-    """Decode on the processor and, where the build has one, on the GPU; 1 if an answer is wrong."""
+def main(model: Path = MODEL, needs_gpu: bool = False) -> int:
+    """Decode on the processor and, where the build has one, on the GPU; 1 if an answer is wrong or a GPU missing."""
     import llama_cpp
     import llama_cpp.mtmd_cpp
 
     llama_cpp.llama_backend_init()
+    if needs_gpu and not llama_cpp.llama_supports_gpu_offload():
+        print("proof: this build finds no GPU", file=sys.stderr)
+        return 1
     for gpu_layers in (0, -1) if llama_cpp.llama_supports_gpu_offload() else (0,):
         found, expected = decode(model, gpu_layers)
         if agreement(found, json.loads(expected)) < LEAST_AGREEMENT:
@@ -75,4 +79,5 @@ def main(model: Path = MODEL) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*map(Path, sys.argv[1:])))
+    named = [Path(word) for word in sys.argv[1:] if word != GPU_FLAG]
+    sys.exit(main(named[0] if named else MODEL, GPU_FLAG in sys.argv))

@@ -9,13 +9,23 @@ from pathlib import Path
 
 from qwen_vl_app.install import proof, requirements
 from qwen_vl_app.install.cpu import Processor
+from qwen_vl_app.settings import AUTO_WORD
 
 NAME = "ready.json"
 
 
 @dataclass(frozen=True)
+class Target:
+    """What an installation is for: the processor, the GPUs (`tools.devices`), what --accelerator asks for."""
+
+    processor: Processor
+    devices: str = ""
+    wanted: str = AUTO_WORD
+
+
+@dataclass(frozen=True)
 class Stamp:
-    """What an installation depends on; `build` and `options` say how llama-cpp-python was built."""
+    """What an installation depends on; from `build` on, how llama-cpp-python was built and what lies idle."""
 
     python: str
     packages: str
@@ -24,6 +34,10 @@ class Stamp:
     proof: str
     build: str = ""
     options: tuple[str, ...] = ()
+    devices: str = ""
+    wanted: str = AUTO_WORD
+    accelerator: str = "cpu"
+    idle: tuple[tuple[str, str, str], ...] = ()  # accelerator, why it is not used in English and in Chinese
 
     def same_packages(self, other: "Stamp") -> bool:
         """Whether the installed packages are the ones asked for now."""
@@ -31,17 +45,23 @@ class Stamp:
 
     def same_proof(self, other: "Stamp") -> bool:
         """Whether the proof that was given still holds."""
-        return (self.engine, self.processor, self.proof) == (other.engine, other.processor, other.proof)
+        return self._proof() == other._proof()
+
+    def _proof(self) -> tuple[str, ...]:
+        return (self.engine, self.processor, self.proof, self.devices, self.wanted)
 
 
-def expected(venv: Path, processor: Processor) -> Stamp:
+def expected(venv: Path, target: Target) -> Stamp:
     """The stamp that an installation on this machine, with this Python, would get now."""
+    processor = target.processor
     return Stamp(
         python=".".join(map(str, sys.version_info[:3])),
         packages=_digest("\n".join(requirements.listed("dependencies")).encode()),
         engine=f"{installed_engine(venv)} for {requirements.listed('engine')[0]}",
         processor=_digest(" ".join([processor.machine, *sorted(processor.flags)]).encode()),
         proof=_digest(proof.MODEL.read_bytes()),
+        devices=target.devices,
+        wanted=target.wanted,
     )
 
 
@@ -56,7 +76,8 @@ def read(venv: Path) -> Stamp | None:
     """The stamp of an installation, None if it was never finished."""
     try:
         values = json.loads((venv / NAME).read_text(encoding="utf-8"))
-        return Stamp(**{**values, "options": tuple(values["options"])})
+        idle = tuple(tuple(each) for each in values.get("idle", ()))
+        return Stamp(**{**values, "options": tuple(values["options"]), "idle": idle})
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

@@ -16,16 +16,20 @@ from pathlib import Path
 from types import FrameType
 
 from qwen_vl_app.errors import SetupError
-from qwen_vl_app.install import address, background, cpu, llama, stamp
+from qwen_vl_app.install import address, background, cpu, llama, stamp, tools
+from qwen_vl_app.install.accelerators import Detection, detect
 from qwen_vl_app.install.background_texts import OWN_FLAGS
 from qwen_vl_app.install.environment import STALL_SECONDS, Site, clean, install_packages, make_environment, usable
-from qwen_vl_app.install.machine import check_compiler, check_space, choose_scratch
+from qwen_vl_app.install.machine import CUDA_BYTES, check_compiler, check_space, choose_scratch
 from qwen_vl_app.install.runner import Runner
 from qwen_vl_app.install.texts import language, text
+from qwen_vl_app.settings import AUTO_WORD, PREFIX
 
 ROOT = Path(__file__).resolve().parents[2]
 INSTALL_ONLY = "--install-only"  # start.sh's own flag: for tests/run.sh and images
 HELP = {"-h", "--help"}
+ACCELERATOR_VARIABLE = PREFIX + "ACCELERATOR"
+RED = "\x1b[31m{}\x1b[0m"
 EXIT_INTERRUPTED = 130
 
 
@@ -41,7 +45,8 @@ def main(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> int:
         asked = background.command(argv, environ)
         if asked is not None:
             return asked
-        prepare(environ)
+        prepare(environ, target(argv, environ))
+        _warn(environ)
     except SetupError as error:
         print(error, file=sys.stderr)
         return 1
@@ -56,26 +61,40 @@ def main(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> int:
     return _become_app(argv, environ)
 
 
-def prepare(environ: Mapping[str, str]) -> None:
+def target(argv: Sequence[str], environ: Mapping[str, str]) -> stamp.Target:
+    """What this machine, with these arguments, needs an installation for."""
+    wanted = address.given("accelerator", argv) or environ.get(ACCELERATOR_VARIABLE) or AUTO_WORD
+    return stamp.Target(cpu.detect(), tools.devices(), wanted)
+
+
+def prepare(environ: Mapping[str, str], target: stamp.Target) -> None:
     """Return when .venv is installed and proved for this machine."""
     venv = ROOT / ".venv"
-    processor = cpu.detect()
     if _in(venv):
-        if holds(venv, processor):
+        if holds(venv, target):
             return
         _leave_environment()
     with _interruptible(), _locked(environ) as lock:
-        if not (holds(venv, processor) and usable(venv / "bin" / "python")):
-            _install(environ, processor, lock)
+        if not (holds(venv, target) and usable(venv / "bin" / "python")):
+            _install(environ, target, lock)
 
 
-def holds(venv: Path, processor: cpu.Processor) -> bool:
-    """Whether an earlier installation was finished, and on this machine, this Python, these requirements."""
+def holds(venv: Path, target: stamp.Target) -> bool:
+    """Whether an earlier installation was finished, and for this machine, this Python, these requirements."""
     found = stamp.read(venv)
     if found is None or (ROOT / ".build" / "unfinished").exists():
         return False
-    wanted = stamp.expected(venv, processor)
+    wanted = stamp.expected(venv, target)
     return found.same_packages(wanted) and found.same_proof(wanted)
+
+
+def _warn(environ: Mapping[str, str]) -> None:
+    """At every start, in red: what lies idle while the processor computes."""
+    found = stamp.read(ROOT / ".venv")
+    chosen = language(environ)
+    for name, english, chinese in found.idle if found else ():
+        line = text("idle", chosen, name=name, why=chinese if chosen == "zh" else english)
+        print(RED.format(line) if sys.stderr.isatty() else line, file=sys.stderr, flush=True)
 
 
 def _in(venv: Path) -> bool:
@@ -88,34 +107,41 @@ def _leave_environment() -> None:
     os.execv(base, [base, *sys.orig_argv[1:]])
 
 
-def _install(environ: Mapping[str, str], processor: cpu.Processor, lock: int) -> None:
+def _install(environ: Mapping[str, str], target: stamp.Target, lock: int) -> None:
     build = ROOT / ".build"
     chosen = language(environ)
+    environ = {**environ, "PATH": tools.search_path(environ)}
+    found = detect(tools.read(environ), target.wanted, chosen)
     before = stamp.read(ROOT / ".venv")
     print(text("changed" if before else "installing", chosen), flush=True)
     scratch = choose_scratch(build / "scratch")
     try:
-        check_space(ROOT, scratch, chosen)
+        check_space(ROOT, scratch, chosen, CUDA_BYTES if found.candidates[0].packages else 0)
         log = build / "install.log"
         log.write_text("", encoding="utf-8")
         site = Site(ROOT, environ, chosen, Runner(log, scratch, STALL_SECONDS, keep_open=[lock]))
-        _install_at(site, processor, before)
+        _install_at(site, target, found, before)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _install_at(site: Site, processor: cpu.Processor, before: stamp.Stamp | None) -> None:
-    if not stamp.installed_engine(site.venv):
+def _install_at(site: Site, target: stamp.Target, found: Detection, before: stamp.Stamp | None) -> None:
+    if found.candidates[0].kind == "source" and not stamp.installed_engine(site.venv):
         check_compiler(site.environ, site.language)  # before minutes of downloads
     make_environment(site)
-    wanted = stamp.expected(site.venv, processor)
+    wanted = stamp.expected(site.venv, target)
     if before is None or not before.same_packages(wanted) or not stamp.read(site.venv):
         install_packages(site)
-    built = llama.install(site, processor, before)
-    wanted = stamp.expected(site.venv, processor)
-    stamp.write(site.venv, replace(wanted, build=built.name, options=built.options))
+    done = llama.install(site, target.processor, found, before)
+    stamp.write(site.venv, _finished(stamp.expected(site.venv, target), done))
     clean(site)
     site.say("ready")
+
+
+def _finished(expected: stamp.Stamp, done: llama.Installed) -> stamp.Stamp:
+    built = {"build": done.build.name, "options": done.build.options}
+    idle = tuple((each.accelerator, each.why("en"), each.why("zh")) for each in done.idle)
+    return replace(expected, **built, accelerator=done.accelerator, idle=idle)  # type: ignore[arg-type]
 
 
 @contextmanager

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 
 from qwen_vl_app.errors import Language
+from qwen_vl_app.install.accelerator_texts import ACCELERATORS
 from qwen_vl_app.install.background_texts import BACKGROUND
 
 TEXTS: Mapping[str, tuple[str, str]] = {
     **BACKGROUND,
+    **ACCELERATORS,
     "installing": (
         "First start: installing into .venv. It is safe to interrupt; the next start goes on from there.",
         "首次启动：正在安装到 .venv。可以随时中断，下次启动会继续。",
@@ -20,8 +22,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "packages": ("[1/3] Installing the packages", "[1/3] 正在安装依赖包"),
     "sources": ("[2/3] Fetching llama-cpp-python's sources", "[2/3] 正在下载 llama-cpp-python 源码"),
     "building": (
-        "[2/3] Building llama-cpp-python for this processor ({name}, {jobs} at a time); this takes minutes",
-        "[2/3] 正在为本机处理器编译 llama-cpp-python（{name}，{jobs} 个并行），需要几分钟",
+        "[2/3] Building llama-cpp-python for this machine ({name}, {jobs} at a time); this takes minutes",
+        "[2/3] 正在为本机编译 llama-cpp-python（{name}，{jobs} 个并行），需要几分钟",
     ),
     "installing_engine": ("[2/3] Installing llama-cpp-python", "[2/3] 正在安装 llama-cpp-python"),
     "installing_needs": ("[2/3] Installing what llama-cpp-python needs", "[2/3] 正在安装 llama-cpp-python 的依赖"),
@@ -35,8 +37,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "[3/3] 正在用量化权重验证编译结果",
     ),
     "proof_died": (
-        "The {name} build failed its proof: {why}. Building another way.",
-        "“{name}”编译未通过验证：{why}。换一种方式重新编译。",
+        "The {name} build failed its proof: {why}. Trying another way.",
+        "“{name}”版本未通过验证：{why}。换一种方式。",
     ),
     "ready": ("Installed and proved.", "安装完成，并已通过验证。"),
     "waiting": (
@@ -105,9 +107,9 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "依赖包安装失败：{why}。详情见 {log}",
     ),
     "no_build_works": (
-        "llama-cpp-python was built in every known way and none runs on this processor (last: {why}). "
+        "llama-cpp-python was built in every known way and none runs on this machine (last: {why}). "
         "Please report it with {log}",
-        "所有编译方式都无法在本机处理器上运行（最后一次：{why}）。请附上 {log} 反馈问题。",
+        "所有编译方式都无法在本机运行（最后一次：{why}）。请附上 {log} 反馈问题。",
     ),
     "open": (
         "Open {address} in a browser (or this machine's public address, port {port}).",
