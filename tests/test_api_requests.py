@@ -65,7 +65,8 @@ def test_a_task_brings_its_prompt_its_sampling_and_its_fields(client: httpx2.Cli
     described = asked(client, engine, user(PICTURE), task="describe")
     assert described.messages[-1].parts[-1] == Text("Describe this picture.")
     refused = post(client, chat(user(PICTURE), task="dance"))
-    assert refused.status_code == 400 and "'task' must be 'ask', 'describe', 'detail'" in refused.json()["error"]["message"]
+    assert refused.status_code == 400
+    assert "'task' must be 'ask', 'describe', 'detail'" in refused.json()["error"]["message"]
 
 
 def test_what_is_left_out_is_the_models_own(client: httpx2.Client, engine: FakeEngine) -> None:
