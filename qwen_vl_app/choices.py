@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import psutil
 
 from qwen_vl_app import catalogue
-from qwen_vl_app.catalogue import Model
+from qwen_vl_app.catalogue import File, Model
 from qwen_vl_app.engine.fit import needed_bytes
 from qwen_vl_app.engine.local import LocalEngine
 from qwen_vl_app.host import BUNDLED, DEMO, Host
@@ -15,16 +15,18 @@ from qwen_vl_app.host import BUNDLED, DEMO, Host
 class Choice:
     """A model that the operator may choose: what it takes, in bytes, and where it is.
 
-    `size` is 0 where it is not known; `here` is what need not be downloaded any more.
+    `size` is 0 where it is not known. `whole`: its language part is here, `part`: some of that. The projector is
+    shared by all quantisations and says nothing.
     """
 
     model: Model
     size: int
-    here: int
     need: int
     fits: bool
     answers: bool
     coming: bool
+    whole: bool
+    part: bool
 
 
 def models() -> list[Model]:
@@ -58,3 +60,8 @@ def room_bytes(host: Host) -> int:
 def same(one: Model, other: Model) -> bool:
     """Whether both are the same model in the same quantisation."""
     return (one.name, one.model.quant) == (other.name, other.model.quant)
+
+
+def alone(model: Model) -> Model:
+    """`model` without its projector."""
+    return replace(model, mmproj=File(""))

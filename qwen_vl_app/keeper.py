@@ -9,7 +9,7 @@ from typing import Any
 
 from qwen_vl_app import catalogue, weights
 from qwen_vl_app.catalogue import Model
-from qwen_vl_app.choices import Choice, models, offered, room_bytes, same
+from qwen_vl_app.choices import Choice, alone, models, offered, room_bytes, same
 from qwen_vl_app.errors import Language, SetupError
 from qwen_vl_app.host import DEMO, DRAIN, Host
 from qwen_vl_app.weights import Terminal
@@ -54,6 +54,7 @@ class Keeper:
         if not model or (self.busy and not self.stoppable):
             return
         await self.stop()
+        weights.remember(self._folder, name, quant)
         if self.host.state in ("ready", "restarting"):
             if model.paths(Path()) != self.host.model.paths(Path()):
                 self._do(self._exchange(model))
@@ -81,9 +82,14 @@ class Keeper:
         except OSError as error:
             raise SetupError(f"{model.model.name}: {error.strerror}") from error
 
+    @property
+    def room(self) -> int:
+        """Memory for a model in bytes."""
+        return room_bytes(self.host)
+
     def choices(self) -> list[Choice]:
         """What can be chosen, the largest model first, the demo last."""
-        room = room_bytes(self.host)
+        room = self.room
         return [self._choice(model, room) for model in models()]
 
     def _choice(self, model: Model, room: int) -> Choice:
@@ -91,11 +97,12 @@ class Keeper:
         return Choice(
             model=model,
             size=model.size,
-            here=weights.bytes_here(model, self._folder) if model.repo else 0,
             need=need,
             fits=need <= room,
             answers=same(model, self.host.model) and self.host.state in ("ready", "restarting"),
             coming=self._comes(model),
+            whole=bool(model.repo) and self._path(model).is_file(),
+            part=bool(model.repo) and weights.bytes_here(alone(model), self._folder) > 0,
         )
 
     def _comes(self, model: Model) -> bool:

@@ -14,16 +14,24 @@ from qwen_vl_app.settings import AUTO_WORD, Settings
 
 
 def model_for(settings: Settings) -> Model:
-    """The model that `settings` name; `auto` is the largest one that this machine's memory holds.
+    """The model that `settings` name; `auto` is the one chosen in the page, else the largest that memory holds.
 
     Raises:
         SetupError: there is no such model, file or repository; the message lists what there is.
     """
+    chosen, quant = weights.remembered(Path(settings.models_dir))
+    if settings.model == AUTO_WORD and not settings.quant and _offered(chosen, quant):
+        return catalogue.resolve(chosen, quant, settings.mmproj)
     if settings.model == AUTO_WORD:
         free = psutil.virtual_memory().available
         return catalogue.largest_fitting(free, settings.ctx_size or USUAL_CONTEXT, settings.quant, settings.mmproj)
     folder = Path(settings.models_dir)
     return weights.named(settings.model, settings.quant, settings.mmproj, models_dir=folder, hub=settings.hub)
+
+
+def _offered(name: str, quant: str) -> bool:
+    model = catalogue.MODELS.get(name)
+    return bool(model and model.repo and quant in [file.quant for file in model.files])
 
 
 def plan_for(settings: Settings, model: Model, language: Path, projector: Path) -> Plan:

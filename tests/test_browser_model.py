@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
+from qwen_vl_app import choices
+from qwen_vl_app.catalogue import Model
 from qwen_vl_app.host import Host
 from tests.browsing import ask, choose, finished, opened
 from tests.fake_hub import FakeHub, Manners
@@ -86,3 +88,35 @@ def test_a_download_that_fails_says_why_and_is_tried_again(browser: Browser, tmp
         expect(page.locator("#arrival .card")).to_have_count(0)
         page.locator("#submit").click()
         assert is_right(finished(page))
+
+
+def test_the_operator_chooses_another_model_and_deletes_the_first(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, drawing: Path
+) -> None:
+    monkeypatch.setattr(choices.catalogue, "MODELS", {**two_models(), **choices.catalogue.MODELS})
+    with arriving(tmp_path, Manners()) as (url, _), opened(browser, url) as page:
+        expect(page.locator("#arrival .card")).to_have_count(0)
+        page.get_by_role("button", name="Models on this machine").click()
+        tiny, other = (page.locator("#models tr", has_text=name) for name in ("Tiny", "Other"))
+        expect(tiny).to_contain_text("answers now")
+        with opened(browser, url, **VISITOR) as visitor:
+            expect(visitor.locator("#foot .foot")).to_contain_text("tokens each")
+            expect(visitor.locator("#models")).to_be_hidden()
+            expect(visitor.locator("#models tr")).to_have_count(0)
+        other.get_by_role("button", name="Use").click()
+        expect(other).to_contain_text("answers now")
+        expect(page.locator("#head .model")).to_have_text("Other")
+        tiny.get_by_text("Delete…").click()
+        assert (tmp_path / "models/Tiny-GGUF/model.gguf").is_file()
+        tiny.get_by_role("button", name="Yes, delete").click()
+        expect(tiny).not_to_contain_text("downloaded")
+        assert not (tmp_path / "models/Tiny-GGUF/model.gguf").exists()
+        choose(page, drawing)
+        page.locator("#submit").click()
+        assert is_right(finished(page))
+
+
+def two_models() -> dict[str, Model]:
+    """The model that `arriving` begins with, and another with the same files."""
+    tiny = replace(served_model()[0], title="Tiny", files=(served_model()[0].model,))
+    return {"tiny": tiny, "other": replace(tiny, name="other", title="Other", folder="Other-GGUF")}

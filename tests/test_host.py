@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from qwen_vl_app import host as host_module
+from qwen_vl_app import weights
 from qwen_vl_app.catalogue import File, Model, find
 from qwen_vl_app.chat import Image, Message, Text, join
 from qwen_vl_app.engine.fit import USUAL_CONTEXT
@@ -119,6 +120,18 @@ def test_auto_takes_the_largest_model_that_fits(monkeypatch: pytest.MonkeyPatch)
         memory = type("Memory", (), {"available": gigabytes << 30})
         monkeypatch.setattr("qwen_vl_app.planning.psutil.virtual_memory", lambda memory=memory: memory)
         assert model_for(Settings()).name == name
+
+
+def test_auto_takes_the_model_that_was_chosen_in_the_page(tmp_path: Path) -> None:
+    weights.remember(tmp_path / "new", "4b", "Q8_0")
+    settings = Settings(models_dir=str(tmp_path / "new"))
+    model = model_for(settings)
+    assert (model.name, model.model.quant) == ("4b", "Q8_0")
+    assert model_for(replace(settings, model="2b")).name == "2b"
+    assert model_for(replace(settings, quant="int4")).model.quant == "Q4_K_M"
+    for odd in ("", "70b Q4_K_M", "4b Q9", "demo "):
+        (tmp_path / "new" / ".chosen").write_text(odd)
+        assert model_for(settings).name in ("8b", "4b", "2b")
 
 
 def test_an_unknown_model_is_refused() -> None:

@@ -192,7 +192,7 @@ def test_deleting_keeps_what_answers_and_what_others_need(tmp_path: Path, hub: F
         assert all(path.is_file() for path in TINY.paths(tmp_path)) and not sibling.paths(tmp_path)[0].exists()
         assert not any(path.exists() for path in OTHER.paths(tmp_path))
         facts = {(choice.model.name, choice.model.model.quant): choice for choice in keeper.choices()}
-        assert facts["tiny", ""].answers and facts["tiny", ""].here == TINY.size and facts["tiny", ""].fits
-        assert facts["other", ""].here == 0 and list(facts)[-1] == ("demo", "")
+        assert facts["tiny", ""].answers and facts["tiny", ""].whole and facts["tiny", ""].fits
+        assert not facts["other", ""].part and not facts["tiny", "Q8_0"].part and list(facts)[-1] == ("demo", "")
 
     keeping(hub, tmp_path, work)

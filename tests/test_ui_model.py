@@ -1,6 +1,7 @@
 """The model above the desk: how far it is, why it fails, and that only the operator can do something about it."""
 
 import asyncio
+import re
 from typing import Any
 
 import gradio as gr
@@ -21,7 +22,7 @@ from qwen_vl_app.weights.failures import NotWritable, Unreachable
 from tests.desk import STATUS, desk, last, request, run
 from tests.fake_engine import FakeEngine
 
-CARD, STEPS, FOOT, BEATS = 1, 2, 3, 4
+CARD, STEPS, MODELS, FOOT, BEATS = 1, 2, 3, 4, 5
 OPERATOR = "127.0.0.1"
 AWAY = NoHub(
     file="a.gguf", troubles={"x": Unreachable(host="hub.example", why="timeout")}, folder="/home/me/models", address="a"
@@ -51,7 +52,7 @@ def test_a_download_is_shown_with_its_share() -> None:
 def test_a_model_that_answers_needs_no_card() -> None:
     page, _ = arrival("ready")
     view = seen(page, "zh")
-    assert view[CARD] == view[STEPS] == "" and "Esc" in view[FOOT]
+    assert view[CARD] == view[STEPS] == view[MODELS] == "" and "Esc" in view[FOOT]
     assert view[BEATS].value == SLOW_BEAT and view[BEATS].active
 
 
@@ -116,6 +117,45 @@ def test_odd_clicks_do_nothing(data: object) -> None:
     keeper = CountingKeeper(host)
     run(Arrival(keeper, Operators()).act(gr.EventData(None, data), request(peer=OPERATOR)))
     assert keeper.begun == 0
+
+
+def test_the_operator_sees_what_each_model_takes_and_whether_it_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qwen_vl_app.keeper.room_bytes", lambda host: 9_000_000_000)
+    page, _ = arrival("ready")
+    html = seen(page, peer=OPERATOR)[MODELS]
+    found = [re.sub(r"(<[^>]+>|\s)+", " ", row) for row in html.split("<tr")[2:]]
+    assert "about 9 GB" in html and len(found) == 10
+    assert "Qwen3-VL-8B-Instruct Q4_K_M, 4 bit 6.19 GB 8.47 GB fits answers now" in found[0]
+    assert "Q8_0, 8 bit 9.87 GB 12.15 GB too large Use" in found[1] and "not known" in found[5]
+    assert found[0].count("Use") == 0 and "Demo" in found[-1]
+    assert "放得下" in seen(page, "zh", OPERATOR)[MODELS] and seen(page)[MODELS] == ""
+
+
+class NotingKeeper(Keeper):
+    def __init__(self, host: Host) -> None:
+        super().__init__(host)
+        self.done: list[tuple[str, ...]] = []
+
+    async def choose(self, name: str, quant: str) -> None:
+        self.done.append(("use", name, quant))
+
+    async def delete(self, name: str, quant: str) -> None:
+        self.done.append(("delete", name, quant))
+        raise SetupError("a.gguf: no permission")
+
+
+def test_only_the_operator_can_choose_and_delete() -> None:
+    keeper = NotingKeeper(arrival("ready")[1])
+    page = Arrival(keeper, Operators("word"))
+    use, delete = ({"act": act, "model": "4b", "quant": "Q8_0"} for act in ("use", "delete"))
+    for data in (use, delete):
+        run(page.act(gr.EventData(None, data), request()))
+        run(page.act(gr.EventData(None, data), request(operator="wrong")))
+    assert keeper.done == []
+    run(page.act(gr.EventData(None, use), request(operator="word")))
+    with pytest.raises(gr.Error, match="no permission"):
+        run(page.act(gr.EventData(None, delete), request(operator="word")))
+    assert keeper.done == [("use", "4b", "Q8_0"), ("delete", "4b", "Q8_0")]
 
 
 def test_a_question_that_waits_ends_with_the_reason_and_stays_in_its_box(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,7 +102,7 @@ def steps(keeper: Keeper, language: Language) -> str:
         buttons.append(_button("retry", "retry_now", language))
     if keeper.stoppable:
         buttons.append(_button("stop", "stop_download", language))
-    return f'<div class="steps">{"".join(buttons)}</div>' if buttons else ""
+    return f'<div class="steps">{"".join(buttons)}</div>'
 
 
 def _button(act: str, key: str, language: Language) -> str:

@@ -60,12 +60,15 @@ def build(keeper: Keeper, operators: Operators, address: str = "") -> gr.Blocks:
                 go_on = gr.Button(elem_id="go-on", visible="hidden")  # pressed by the button in the status line
                 foot = gr.HTML(elem_id="foot", padding=False)
             settings = Panel(host, I18N)  # after the rest for the keyboard and on a phone, below the picture elsewhere
+        with gr.Accordion(I18N("models"), open=False, elem_id="models"):  # shown where there are operator's buttons
+            models = gr.HTML(padding=False, js_on_load=CLICKS)
         shown = [chat, status, talk, question, task, submit, stop]
         page.load(desk.greet, None, [tools, head, question], **SHORT)
         model = Arrival(keeper, operators)
-        of_model = [head, arrival, steps, foot, beat]
+        of_model = [head, arrival, steps, models, foot, beat]
         gr.on([page.load, beat.tick], model.arrive, None, of_model, **SHORT)
-        steps.click(model.act, None, of_model, **SHORT)
+        for buttons in (steps, models):
+            buttons.click(model.act, None, of_model, **SHORT)
         asked = [picture, question, talk, task, second, settings.kept]
         asking = gr.on([submit.click, question.submit], desk.submit, asked, shown, trigger_mode="once", **QUIET)
         answered = {"inputs": [talk, settings.kept], "outputs": shown, "trigger_mode": "once", **QUIET}

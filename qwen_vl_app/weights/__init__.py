@@ -9,7 +9,7 @@ from qwen_vl_app.weights.fetch import fetch
 from qwen_vl_app.weights.hubs import addresses
 from qwen_vl_app.weights.names import named, refined
 from qwen_vl_app.weights.progress import Progress, Terminal
-from qwen_vl_app.weights.shelf import bytes_here, remove
+from qwen_vl_app.weights.shelf import bytes_here, remember, remembered, remove
 
 __all__ = [
     "Cancelled",
@@ -22,5 +22,7 @@ __all__ = [
     "fetch",
     "named",
     "refined",
+    "remember",
+    "remembered",
     "remove",
 ]

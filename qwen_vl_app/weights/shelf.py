@@ -1,10 +1,13 @@
 """What of a model lies below the models folder: for a list to choose from, and to make room."""
 
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
 from qwen_vl_app.catalogue import Model
 from qwen_vl_app.weights.pieces import Journal
+
+CHOSEN = ".chosen"  # the file below the models folder that names the model chosen in the page
 
 
 def bytes_here(model: Model, models_dir: Path) -> int:
@@ -36,3 +39,19 @@ def remove(model: Model, models_dir: Path, keep: Collection[Path] = ()) -> int:
                 freed += each.stat().st_blocks * 512
                 each.unlink()
     return freed
+
+
+def remember(models_dir: Path, name: str, quant: str) -> None:
+    """Note that this model was chosen, for the next start; where that cannot be written it is forgotten."""
+    with suppress(OSError):
+        models_dir.mkdir(parents=True, exist_ok=True)
+        (models_dir / CHOSEN).write_text(f"{name} {quant}\n", encoding="utf-8")
+
+
+def remembered(models_dir: Path) -> tuple[str, str]:
+    """Name and quantisation of the model that was chosen last; empty if none was."""
+    try:
+        name, _, quant = (models_dir / CHOSEN).read_text(encoding="utf-8").strip().partition(" ")
+    except (OSError, ValueError):
+        return "", ""
+    return name, quant
