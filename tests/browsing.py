@@ -17,7 +17,6 @@ def opened(browser: Browser, url: str, locale: str = "en-US", size: Any = WIDE, 
     context = browser.new_context(locale=locale, viewport=size, **options)
     page = context.new_page()
     page.set_default_timeout(30 * SECONDS)
-    expect.set_options(timeout=30 * SECONDS)
     elsewhere: list[str] = []
     errors: list[str] = []
     page.on("request", lambda r: None if r.url.startswith((url, "data:", "blob:")) else elsewhere.append(r.url))

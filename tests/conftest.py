@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from qwen_vl_app import catalogue
 from qwen_vl_app.engine.local import LocalEngine
@@ -74,6 +74,7 @@ def browser() -> Iterator[Browser]:
     """Chromium; not for the whole session: while Playwright runs, its thread has a loop and no other may run there."""
     if not CHROMIUM:
         pytest.skip("no chromium on this machine")
+    expect.set_options(timeout=30_000)  # ms; busy machines are slow
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
         yield chromium

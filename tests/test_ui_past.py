@@ -1,5 +1,7 @@
 """Earlier conversations on the server's side, the buttons at the top, and the address for a phone."""
 
+from dataclasses import replace
+
 import pytest
 
 from qwen_vl_app.errors import InvalidField
@@ -13,15 +15,15 @@ from tests.desk import desk, request, run
 TALK = Talk("folder/a.png", (Exchange("What?", "A circle.", by_demo=True), Exchange("Where?", "On the", cut=True)))
 
 
-def opened(page: Desk, kept: object, picture: str | None) -> View:
-    return run(Past(page).reopen(kept, picture, {}, request()))
+def opened(page: Desk, kept: object, picture: str | None, second: str | None = None) -> View:
+    return run(Past(page).reopen(kept, picture, second, {}, request()))
 
 
 def test_what_the_browser_is_told_opens_the_same_conversation() -> None:
     page, _ = desk("ok")
     record = run(Past(page).record(TALK))
     assert record["name"] == "a.png"
-    picture, good, notice, chat, status, talk, question, *_ = opened(page, record, "folder/a.png")
+    _, picture, good, notice, chat, status, talk, question, *_ = opened(page, record, "folder/a.png")
     assert (picture, good, talk, status, question) == ("folder/a.png", "folder/a.png", TALK, "", "")
     assert "1 tokens" in notice and len(chat) == 4
 
@@ -29,13 +31,23 @@ def test_what_the_browser_is_told_opens_the_same_conversation() -> None:
 def test_a_conversation_without_a_picture() -> None:
     page, _ = desk("ok")
     view = opened(page, {"exchanges": [{"question": "Hello", "answer": "Hi"}]}, None)
-    assert view[0] is None and view[5] == Talk("", (Exchange("Hello", "Hi"),))
+    assert view[1] is None and view[6] == Talk("", (Exchange("Hello", "Hi"),))
+
+
+def test_a_second_picture_comes_back_too() -> None:
+    page, _ = desk("ok")
+    pair = replace(TALK, second="folder/b.png")
+    record = run(Past(page).record(pair))
+    assert (record["second"], record["second_name"]) == ("folder/b.png", "b.png")
+    view = opened(page, record, "folder/a.png", "folder/b.png")
+    assert view[0] == "folder/b.png" and view[6] == pair
+    assert "cannot be read" in opened(page, record, "folder/a.png", "bad.png")[3]
 
 
 def test_a_picture_that_cannot_be_read_changes_nothing_but_the_notice() -> None:
     page, _ = desk("ok")
     view = opened(page, {"exchanges": [{"question": "Hello", "answer": "Hi"}]}, "bad.png")
-    assert "cannot be read" in view[2] and view[5]["__type__"] == "update"
+    assert "cannot be read" in view[3] and view[6]["__type__"] == "update"
 
 
 @pytest.mark.parametrize(

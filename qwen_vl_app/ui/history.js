@@ -3,7 +3,8 @@ const conversations = (() => {
   "use strict";
   const words = FACTS.words;
   const TITLE = 60; // characters of an answer that name a conversation
-  let current = { id: "", picture: "" }; // what is on the page; the picture by its path on the server
+  const NONE = { id: "", pictures: "" };
+  let current = NONE; // what is on the page; its pictures by their paths on the server
   let waiting = null; // what the page is about to take over
 
   const guarded = (work) => async (...given) => {
@@ -21,25 +22,32 @@ const conversations = (() => {
     const line = answer.replace(/[#*_`>$\\]/g, "").trim().split("\n")[0];
     return line.length > TITLE ? line.slice(0, TITLE - 1) + "…" : line;
   };
-  const fresh = async ({ picture, name, exchanges }) => ({
+  const content = async (path) => (path ? (await fetch(fileUrl(path))).blob() : null);
+  const fresh = async ({ picture, name, second, second_name, exchanges }) => ({
     id: `${Date.now()}-${Math.random().toString(36).slice(2)}`,
     title: titleOf(exchanges[0].answer),
     created: Date.now(),
     name,
-    picture: picture ? await (await fetch(fileUrl(picture))).blob() : null,
+    picture: await content(picture),
+    second_name,
+    second: await content(second),
   });
+  const pathsOf = (picture, second) => `${picture ?? ""}\n${second ?? ""}`;
 
   // Told by the page after each turn what the conversation is now.
-  const keep = guarded(async ({ picture, name, exchanges }) => {
-    if (!picture && !exchanges.length) current = { id: "", picture: "" };
+  const keep = guarded(async (record) => {
+    const { picture, second, exchanges } = record;
+    if (!picture && !exchanges.length) current = NONE;
     if (!exchanges.length) return;
-    const known = current.id && current.picture === picture && (await store.get(current.id));
-    const item = known || (await fresh({ picture, name, exchanges }));
-    current = { id: item.id, picture };
+    const pictures = pathsOf(picture, second);
+    const known = current.id && current.pictures === pictures && (await store.get(current.id));
+    const item = known || (await fresh(record));
+    current = { id: item.id, pictures };
     await store.put({ ...item, exchanges, changed: Date.now() });
   });
 
-  const upload = async ({ picture, name }) => {
+  const upload = async (picture, name) => {
+    if (!picture) return null;
     const form = new FormData();
     form.append("files", picture, name || "picture.png");
     const answer = await fetch("gradio_api/upload", { method: "POST", body: form });
@@ -51,9 +59,10 @@ const conversations = (() => {
   const open = guarded(async (id) => {
     const item = await store.get(id);
     if (!item) return;
-    const file = item.picture ? await upload(item) : null;
-    waiting = [{ exchanges: item.exchanges }, file];
-    current = { id, picture: file?.path ?? "" };
+    const file = await upload(item.picture, item.name);
+    const second = await upload(item.second, item.second_name);
+    waiting = [{ exchanges: item.exchanges }, file, second];
+    current = { id, pictures: pathsOf(file?.path, second?.path) };
     dialog().close();
     document.getElementById("reopen").click();
   });
@@ -110,7 +119,7 @@ const conversations = (() => {
       target.textContent = words.history_sure;
       target.onclick = guarded(async () => {
         await store.remove(item.id);
-        if (current.id === item.id) current = { id: "", picture: current.picture };
+        if (current.id === item.id) current = NONE;
         await list();
       });
     };

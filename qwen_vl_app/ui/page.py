@@ -78,7 +78,7 @@ def build(keeper: Keeper, operators: Operators, address: str = "") -> gr.Blocks:
         let_demo.click(desk.let_demo, None, None, **SHORT)
         cleared = [picture, second, notice, *shown]
         turns.append(clear.click(desk.clear, None, cleared, **SHORT))
-        Past(desk).wire(talk, turns, settings.kept, [picture, good, notice, *shown])
+        Past(desk).wire(talk, turns, settings.kept, [second, picture, good, notice, *shown])
         Results(desk.album).wire(talk, turns, settings.kept, [result, files])
         page.load(choice.offer, None, [task, sets], **SHORT)
         task.change(choice.pick_task, [task, question], [question, second, sets], **SHORT)

@@ -26,24 +26,27 @@ class Past:
     async def record(self, talk: Talk) -> dict[str, Any]:
         """The conversation as the browser keeps it."""
         exchanges = [asdict(exchange) for exchange in talk.exchanges]
-        return {"picture": talk.picture, "name": Path(talk.picture).name, "exchanges": exchanges}
+        names = {"name": Path(talk.picture).name, "second_name": Path(talk.second).name}
+        return {"picture": talk.picture, "second": talk.second, "exchanges": exchanges, **names}
 
-    async def reopen(self, opening: object, picture: str | None, kept: object, request: gr.Request) -> View:
-        """The page with the conversation that the browser had kept about `picture`, which it has uploaded again."""
+    async def reopen(
+        self, opening: object, picture: str | None, second: str | None, kept: object, request: gr.Request
+    ) -> View:
+        """The page with a conversation that the browser had kept; its pictures have been uploaded again."""
         language = language_for(request)
         await self._desk.answering.jobs.stop(session_of(request), clear=True)
         try:
-            talk = Talk(picture or "", exchanges_in(opening))
-            if picture:
-                await self._desk.album.open(picture)
+            talk = Talk(picture or "", exchanges_in(opening), second or "")
+            for path in talk.pictures:
+                await self._desk.album.open(path)
         except Exception as error:
-            return gr.skip(), gr.skip(), markup.refused(told(error, language).message), *idle()
+            return gr.skip(), gr.skip(), gr.skip(), markup.refused(told(error, language).message), *idle()
         facts = await self._desk.measure(picture, kept, request)
         shown = bubbles(talk, language)
-        return picture, picture, facts, *idle(chat=shown, status="", talk=talk, question="")
+        return second, picture, picture, facts, *idle(chat=shown, status="", talk=talk, question="")
 
     def wire(self, talk: gr.State, turns: Sequence[Any], kept: Any, parts: Sequence[Any]) -> None:
-        """Tell the browser after each of `turns` what was said; `parts` are picture, good one, notice and the view."""
+        """Tell the browser after each of `turns` what was said; `parts`: second, picture, good one, notice, view."""
         record, opening = gr.JSON(visible="hidden"), gr.JSON(visible="hidden")
         for turn in turns:
             turn.then(self.record, talk, record, **SHORT).then(
@@ -51,9 +54,9 @@ class Past:
             )
         gr.Button(elem_id="reopen", visible="hidden").click(
             self.reopen,
-            [opening, parts[0], kept],
+            [opening, parts[1], parts[0], kept],
             list(parts),
-            js="(opening, picture, kept) => [...conversations.take(), kept]",
+            js="(opening, picture, second, kept) => [...conversations.take(), kept]",
             **SHORT,
         )
 

@@ -1,5 +1,6 @@
 // Conversations with their pictures, kept in this browser only (IndexedDB). One object per conversation:
-// id, title, created and changed (ms), name of the picture, picture (Blob or null), exchanges [{question, answer, cut}].
+// id, title, created and changed (ms), name and picture (Blob or null), second_name and second of a second picture, and
+// the exchanges as the server gave them: question, answer and how they were asked.
 const store = (() => {
   "use strict";
   const FORMAT = "ask-your-pictures/1";
@@ -40,9 +41,11 @@ const store = (() => {
       reader.readAsDataURL(blob);
     });
 
-  const portable = async ({ picture, name, ...rest }) => ({
+  const file = async (blob, name) => blob && { name, type: blob.type, data: await base64(blob) };
+  const portable = async ({ picture, name, second, second_name, ...rest }) => ({
     ...rest,
-    picture: picture && { name, type: picture.type, data: await base64(picture) },
+    picture: await file(picture, name),
+    second: await file(second, second_name),
   });
 
   // One JSON file with everything in it, pictures in base64.
@@ -58,7 +61,7 @@ const store = (() => {
   const isConversation = (value) =>
     isText(value?.id) && isText(value?.title) && Number.isFinite(value.created) && Number.isFinite(value.changed) &&
     Array.isArray(value.exchanges) && value.exchanges.length && value.exchanges.every(isExchange) &&
-    (!value.picture || (isText(value.picture.data) && isText(value.picture.name)));
+    [value.picture, value.second].every((file) => !file || (isText(file.data) && isText(file.name)));
 
   const blobOf = ({ data, type }) => {
     const bytes = Uint8Array.from(atob(data), (char) => char.charCodeAt(0));
@@ -69,9 +72,10 @@ const store = (() => {
   const takeIn = async (json) => {
     const { format, conversations } = JSON.parse(json);
     if (format !== FORMAT || !conversations.every(isConversation)) throw new TypeError(format);
-    const items = conversations.map(({ id, title, created, changed, exchanges, picture }) => ({
-      id, title, created, changed, name: picture?.name ?? "", picture: picture ? blobOf(picture) : null,
-      exchanges: exchanges.map(({ question, answer, cut }) => ({ question, answer, cut: Boolean(cut) })),
+    const items = conversations.map(({ id, title, created, changed, exchanges, picture, second }) => ({
+      id, title, created, changed, exchanges,
+      name: picture?.name ?? "", picture: picture ? blobOf(picture) : null,
+      second_name: second?.name ?? "", second: second ? blobOf(second) : null,
     }));
     for (const item of items) await put(item);
     return items.length;
