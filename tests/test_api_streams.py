@@ -13,9 +13,11 @@ import pytest
 from openai import OpenAI
 
 from qwen_vl_app.chat import Accepted, Delta, Finished, Progress, Request, Usage
+from qwen_vl_app.engine.failures import CannotLoad
 from qwen_vl_app.engine.local import LocalEngine
 from qwen_vl_app.errors import AppError, EngineFailed, QueueFull
 from qwen_vl_app.weights import Progress as Download
+from qwen_vl_app.weights.failures import NoRoom
 from tests.conftest import Loop
 from tests.fake_engine import FakeEngine
 from tests.serving import api_app, chat, data_url, demo_host, image_part, png, served, user
@@ -144,6 +146,20 @@ def test_before_the_model_is_ready_clients_are_told_to_come_back(loop: Loop, sta
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "model_not_ready")
     assert int(answer.headers["retry-after"]) > 0
     assert state in answer.json()["error"]["message"]
+
+
+def test_clients_are_told_why_there_is_no_model_but_nothing_of_the_machine(loop: Loop) -> None:
+    engine = FakeEngine()
+    engine.state = "failed"
+    host = demo_host(engine)
+    for trouble, said in (
+        (NoRoom(folder="/secret", free="1 GB", need="6 GB"), "1 GB free"),
+        (CannotLoad("/secret"), "terminal"),
+    ):
+        host.trouble = trouble
+        with served(loop, api_app(host)) as url:
+            message = httpx2.post(f"{url}/v1/chat/completions", json=chat()).json()["error"]["message"]
+        assert said in message and "secret" not in message
 
 
 def test_the_download_is_told_to_clients_that_come_too_early(loop: Loop) -> None:

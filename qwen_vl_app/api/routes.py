@@ -166,6 +166,8 @@ def progress(host: Host) -> dict[str, str | int | float]:
     """What `host` is busy with before it can answer, for the texts and numbers of a refusal; sizes in bytes."""
     if host.state == "starting":
         return {"state": f"starting, {host.loaded:.0%} loaded"}
+    if host.state == "failed" and host.failure:
+        return {"state": f"failed: {host.failure.brief('en').rstrip('.')}"}
     if host.state != "downloading" or host.progress is None:
         return {"state": host.state}
     done, total = host.progress.done, host.progress.total
