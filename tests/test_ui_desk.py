@@ -63,6 +63,13 @@ def test_nothing_is_described_without_a_picture(question: str) -> None:
     assert not engine.requests
 
 
+@pytest.mark.parametrize("task", ["ask", "describe"])
+def test_words_of_ones_own_need_no_picture_whatever_task_is_chosen(task: str) -> None:
+    page, engine = desk("Hi.")
+    run(views(page.submit(None, "Hello?", Talk(), task, None, {}, request())))
+    assert engine.requests[0].messages[0].parts == (Text("Hello?"),)
+
+
 async def collect_until_error(generator: AsyncGenerator[View, None]) -> tuple[list[View], str]:
     seen: list[View] = []
     try:

@@ -20,7 +20,8 @@ def asking(talk: Talk, task: Task, typed: str, language: Language) -> Asked:
     question = task.question(language, typed)
     if not question and not talk.exchanges:
         question = DESCRIBE.prompt(language)
-    nothing_to_see = not talk.picture and (task.name != "ask" or question in DESCRIBE.words)
+    own = bool(typed.strip()) and not task.hint and typed.strip() not in (*task.words, *DESCRIBE.words)
+    nothing_to_see = not talk.picture and not own
     if not question or nothing_to_see:
         raise EmptyRequest()
     return Asked(question, task.name, typed, _title(task, typed, language), task.schema(language, typed))
