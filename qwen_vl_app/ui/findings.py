@@ -93,10 +93,10 @@ def _files(*files: tuple[str, str, str, str]) -> str:
 
 
 def with_drawn(files: str, path: str, language: Language) -> str:
-    """The links, and before them the one to the picture at `path`."""
+    """The links, and after them (nothing moves under a finger) the one to the picture at `path`."""
     name = escape(path.replace("\\", "/").rpartition("/")[2])
     link = f'<a download="{name}" href="{address(path)}">{escape(text("drawn", language))}</a>'
-    return files.replace('<p class="files">', f'<p class="files">{link}', 1)
+    return files.removesuffix("</p>") + link + "</p>"
 
 
 def address(path: str) -> str:

@@ -1,0 +1,94 @@
+"""Every task that the demo model knows, done in the page as a person does it, against the drawn truth."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from qwen_vl_app.errors import Language
+from qwen_vl_app.host import open_host
+from qwen_vl_app.settings import Settings
+from qwen_vl_app.tasks import TASKS
+from tests.browsing import choose, finished, opened
+from tests.site import served
+from training import world
+from training.answers import thing
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+SEED, SIDE = 3, 224  # px
+SCENE = world.scene(SEED, n=2)
+WORDS = ("describe", "detail", "keywords", "summary")  # tasks whose answers are words
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with served(open_host(Settings(model="demo")), tmp_path_factory.mktemp("tasks")) as address:
+        yield address
+
+
+@pytest.fixture
+def drawing(tmp_path: Path) -> Path:
+    path = tmp_path / "drawing.png"
+    world.draw(SCENE, (SIDE, SIDE)).save(path)
+    return path
+
+
+def do(page: Page, task: str, language: Language, given: str = "") -> str:
+    """Choose the task, type what it takes, submit; the answer."""
+    before = page.locator("#chat .bot [data-testid=bot]").count()
+    page.locator(f"#tasks label:has(input[value={task}])").click()
+    ready = "" if TASKS[task].hint else TASKS[task].prompt(language)
+    expect(page.locator("#question textarea")).to_have_value(ready)
+    if given:
+        page.fill("#question textarea", given)
+    page.locator("#submit").click()
+    expect(page.locator("#chat .bot [data-testid=bot]")).to_have_count(before + 1)
+    return finished(page)
+
+
+def places(page: Page) -> list[dict[str, object]]:
+    """The places in the JSON that the page offers."""
+    with page.expect_download() as waiting:
+        page.locator("#files a[download$='-places.json']").click()
+    return list(json.loads(waiting.value.path().read_text(encoding="utf-8"))["places"])
+
+
+def overlap(one: Sequence[float], other: Sequence[float]) -> float:
+    """Intersection over union of two boxes."""
+    across = min(one[2], other[2]) - max(one[0], other[0])
+    down = min(one[3], other[3]) - max(one[1], other[1])
+    shared = max(across, 0) * max(down, 0)
+    return shared / (sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)) - shared)
+
+
+@pytest.mark.parametrize(("locale", "language"), [("en-US", "en"), ("zh-CN", "zh")])
+def test_tasks_in_words_say_what_is_drawn(
+    browser: Browser, url: str, locale: str, language: Language, drawing: Path
+) -> None:
+    with opened(browser, url, locale) as page:
+        choose(page, drawing)
+        for task in WORDS:
+            assert do(page, task, language).strip() == SCENE.answer(task, language)
+
+
+@pytest.mark.parametrize(("locale", "language"), [("en-US", "en"), ("zh-CN", "zh")])
+def test_things_are_found_and_pointed_to_where_they_are(
+    browser: Browser, url: str, locale: str, language: Language, drawing: Path
+) -> None:
+    truth = {
+        thing(shape, language): [edge * SIDE for edge in box]
+        for shape, box in zip(SCENE.shapes, SCENE.boxes(), strict=True)
+    }
+    with opened(browser, url, locale) as page:
+        choose(page, drawing)
+        do(page, "find", language)
+        boxes = {str(place["label"]): place["bbox"] for place in places(page)}
+        do(page, "point", language)
+        points = {str(place["label"]): place["point"] for place in places(page)}
+    assert boxes.keys() == points.keys() == truth.keys()
+    for name, box in truth.items():
+        assert overlap(boxes[name], box) > 0.5  # type: ignore[arg-type]
+        x, y = points[name]  # type: ignore[misc]
+        assert box[0] < x < box[2] and box[1] < y < box[3]
