@@ -1,13 +1,11 @@
 """The page in Chromium: what people do on it, both languages, wide and narrow, nothing fetched from elsewhere."""
 
-import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image as PillowImage
 from playwright.sync_api import Browser, expect
 
 from qwen_vl_app import catalogue
@@ -21,7 +19,6 @@ from training import answers, world
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 EXAMPLES = Path(Settings().models_dir) / "demo" / "examples"
-OUTLINE = (11, 106, 168)  # the palette's first
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +72,7 @@ def test_the_page_speaks_the_browsers_language(
         assert page.inner_text("#submit") == submit and page.input_value("#question textarea") == prompt
         labels = page.eval_on_selector_all("[aria-label]", "parts => parts.map(part => part.ariaLabel)")
         words = page.inner_text("body") + "".join(label for label in labels if label)
+        words = words.replace("中文", "")  # the switch names the other language in that language
         assert any("\u4e00" <= char <= "\u9fff" for char in words) is (lang == "zh-CN")
         if lang == "zh-CN":
             assert "Upload" not in words and "Drop" not in words and "Submit" not in words
@@ -129,54 +127,6 @@ def test_a_wrong_file_is_explained_and_nothing_is_lost(
         choose(page, drawing)
         expect(notice.locator(".status.failed")).to_have_count(0)
         assert finished(page) == "There is a red circle."
-
-
-@pytest.mark.parametrize(("locale", "task"), [("en-US", "Find things"), ("zh-CN", "框出物体")])
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
-def test_things_are_found_drawn_and_taken_away(
-    browser: Browser, real_url: str, locale: str, task: str, size: Any, drawing: Path
-) -> None:
-    with opened(browser, real_url, locale, size) as page:
-        choose(page, drawing)
-        page.locator("#tasks label").filter(has_text=task).click()
-        expect(page.locator("#question textarea")).to_have_value("")
-        page.locator("#submit").click()
-        finished(page)
-        expect(page.locator("#result rect")).to_have_count(1)
-        page.locator("#result li").first.focus()
-        expect(page.locator("#result rect.lit")).to_have_count(1)
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-        with page.expect_download() as waiting:
-            page.locator("#files a").filter(has_text="JSON").click()
-        box = json.loads(waiting.value.path().read_text(encoding="utf-8"))["places"][0]["bbox"]
-        with page.expect_download() as waiting:
-            page.locator("#files a").filter(has_text="PNG").click()
-        with PillowImage.open(waiting.value.path()) as drawn:
-            outline = {(x, y) for x in range(224) for y in range(224) if drawn.getpixel((x, y)) == OUTLINE}
-    bottom = max(y for _, y in outline)  # the label stands at the top
-    across = [x for x, y in outline if y == bottom]
-    assert (min(across), max(across), bottom) == pytest.approx((box[0], box[2], box[3]), abs=4)
-    assert overlap(box, [edge * 224 for edge in world.scene(3, n=1).boxes()[0]]) > 0.3
-
-
-def overlap(one: Sequence[float], other: Sequence[float]) -> float:
-    """Intersection over union of two boxes."""
-    across = min(one[2], other[2]) - max(one[0], other[0])
-    down = min(one[3], other[3]) - max(one[1], other[1])
-    shared = max(across, 0) * max(down, 0)
-    return shared / (sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)) - shared)
-
-
-def test_two_pictures_are_compared(browser: Browser, real_url: str, drawing: Path) -> None:
-    with opened(browser, real_url) as page:
-        choose(page, drawing)
-        page.locator("#tasks label").filter(has_text="Compare two").click()
-        page.locator("#submit").click()
-        expect(page.locator(".status.failed")).to_contain_text("choose the second one")
-        page.set_input_files("#second input[type=file]", str(drawing))
-        expect(page.locator("#second img")).to_be_visible()
-        page.locator("#submit").click()
-        assert "icture 2" in finished(page)
 
 
 @pytest.mark.parametrize(

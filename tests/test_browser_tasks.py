@@ -3,15 +3,17 @@
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from PIL import Image as PillowImage
 from playwright.sync_api import Browser, Page, expect
 
 from qwen_vl_app.errors import Language
 from qwen_vl_app.host import open_host
 from qwen_vl_app.settings import Settings
 from qwen_vl_app.tasks import TASKS
-from tests.browsing import choose, finished, opened
+from tests.browsing import PHONE, WIDE, choose, finished, opened
 from tests.site import served
 from training import world
 from training.answers import thing
@@ -19,6 +21,9 @@ from training.answers import thing
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 SEED, SIDE = 3, 224  # px
 SCENE = world.scene(SEED, n=2)
+ONE = world.scene(SEED, n=1)
+ONE_BOX = [edge * SIDE for edge in ONE.boxes()[0]]
+OUTLINE = (11, 106, 168)  # the palette's first
 WORDS = ("describe", "detail", "keywords", "summary")  # tasks whose answers are words
 
 
@@ -32,6 +37,13 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def drawing(tmp_path: Path) -> Path:
     path = tmp_path / "drawing.png"
     world.draw(SCENE, (SIDE, SIDE)).save(path)
+    return path
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> Path:
+    path = tmp_path / "one.png"
+    world.draw(ONE, (SIDE, SIDE)).save(path)
     return path
 
 
@@ -92,3 +104,43 @@ def test_things_are_found_and_pointed_to_where_they_are(
         assert overlap(boxes[name], box) > 0.5  # type: ignore[arg-type]
         x, y = points[name]  # type: ignore[misc]
         assert box[0] < x < box[2] and box[1] < y < box[3]
+
+
+@pytest.mark.parametrize(("locale", "task"), [("en-US", "Find things"), ("zh-CN", "框出物体")])
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+def test_things_are_found_drawn_and_taken_away(
+    browser: Browser, url: str, locale: str, task: str, size: Any, one: Path
+) -> None:
+    with opened(browser, url, locale, size) as page:
+        choose(page, one)
+        page.locator("#tasks label").filter(has_text=task).click()
+        expect(page.locator("#question textarea")).to_have_value("")
+        page.locator("#submit").click()
+        finished(page)
+        expect(page.locator("#result rect")).to_have_count(1)
+        page.locator("#result li").first.focus()
+        expect(page.locator("#result rect.lit")).to_have_count(1)
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        with page.expect_download() as waiting:
+            page.locator("#files a").filter(has_text="JSON").click()
+        box = json.loads(waiting.value.path().read_text(encoding="utf-8"))["places"][0]["bbox"]
+        with page.expect_download() as waiting:
+            page.locator("#files a").filter(has_text="PNG").click()
+        with PillowImage.open(waiting.value.path()) as drawn:
+            outline = {(x, y) for x in range(SIDE) for y in range(SIDE) if drawn.getpixel((x, y)) == OUTLINE}
+    bottom = max(y for _, y in outline)  # the label stands at the top
+    across = [x for x, y in outline if y == bottom]
+    assert (min(across), max(across), bottom) == pytest.approx((box[0], box[2], box[3]), abs=4)
+    assert overlap(box, ONE_BOX) > 0.3
+
+
+def test_two_pictures_are_compared(browser: Browser, url: str, one: Path) -> None:
+    with opened(browser, url) as page:
+        choose(page, one)
+        page.locator("#tasks label").filter(has_text="Compare two").click()
+        page.locator("#submit").click()
+        expect(page.locator(".status.failed")).to_contain_text("choose the second one")
+        page.set_input_files("#second input[type=file]", str(one))
+        expect(page.locator("#second img")).to_be_visible()
+        page.locator("#submit").click()
+        assert "icture 2" in finished(page)
