@@ -25,7 +25,7 @@ from qwen_vl_app.ui.talk import Talk
 from qwen_vl_app.ui.texts import translations
 
 I18N = gr.I18n(**translations())
-QUEUE_FACTOR = 4  # Gradio's own queue holds also the short events; the engine's is the one people wait in
+QUEUE_FACTOR = 4  # Gradio's queue must never be the full one: the engine's is the one people wait in
 PICTURES = {".png", ".jpg", ".jpeg", ".webp"}
 
 

@@ -96,6 +96,7 @@ class _Fetch:
         self._sizes: dict[str, int] = {}  # of both files; 0 where it is not known yet
 
     async def run(self) -> tuple[Path, Path]:
+        """The paths of language model and projector, found or fetched, and verified; raises as `fetch`."""
         files = (self.model.model, self.model.mmproj)
         found = [await self._find(file) for file in files]
         if not all(found):
