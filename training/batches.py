@@ -86,7 +86,7 @@ def _scene(rng: random.Random, kind: str, grid: Grid, most: int = 4) -> Scene:
     """Make a scene whose picture fits this grid: drawn at the grid's size, or at another and resized."""
     w, h = grid[1] * CELL, grid[0] * CELL
     if rng.random() < 0.6:
-        low = 0.5 if kind == "shapes" else 0.85
+        low = 0.5 if kind == "shapes" else 0.75
         scale = math.exp(rng.uniform(math.log(low), math.log(1.8)))
         w, h = round(w * scale * rng.uniform(0.96, 1.04)), round(h * scale * rng.uniform(0.96, 1.04))
     seed = rng.getrandbits(60)

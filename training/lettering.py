@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import random
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,21 +20,19 @@ FONT_DIRS = ("/usr/share/fonts", "/usr/local/share/fonts", "/System/Library/Font
 LATIN_FONTS = (
     "DejaVuSans.ttf",
     "DejaVuSans-Bold.ttf",
-    "DejaVuSerif.ttf",
-    "DejaVuSansMono.ttf",
     "LiberationSans-Regular.ttf",
-    "LiberationSerif-Regular.ttf",
     "NotoSansCJK-Regular.ttc",
 )
 HANZI_FONTS = (
     "NotoSansCJK-Regular.ttc",
     "NotoSansCJK-Bold.ttc",
-    "NotoSerifCJK-Regular.ttc",
     "wqy-zenhei.ttc",
     "wqy-microhei.ttc",
 )
 INKS = ((20, 20, 20), (25, 45, 130), (150, 25, 25), (15, 90, 45))
-WIDEST = 0.92  # a line takes at most this fraction of the picture's width
+WORD_EM = (0.13, 0.16)  # letter height as a fraction of the square root of the picture's area
+CARD_EM = (0.11, 0.14)
+WIDEST = 0.94  # a line takes at most this fraction of the picture's width
 
 
 class NoFont(RuntimeError):
@@ -92,11 +91,11 @@ def words(rng: random.Random, n: int, size: tuple[int, int]) -> tuple[Line, ...]
         hanzi = rng.random() < 0.5
         text = word(rng, hanzi, 8)
         font = rng.choice(fonts(hanzi))
-        em = _fit(text, font, rng.uniform(0.11, 0.15) * min(size) / size[1], size)
+        em = _fit(text, font, rng.uniform(*WORD_EM) * _side(size) / size[1], size)
         w, h = _ink(text, font, em, size)
         band = 1 / n
         y = i * band + rng.uniform(0.1, 0.9) * max(0.0, band - h)
-        lines.append(Line(text, font, rng.uniform(0.03, max(0.03, 0.97 - w)), y, em, rng.choice(INKS)))
+        lines.append(Line(text, font, rng.uniform(0.02, max(0.02, 0.98 - w)), y, em, rng.choice(INKS)))
     return tuple(lines)
 
 
@@ -104,12 +103,12 @@ def card(rng: random.Random, n: int, size: tuple[int, int]) -> tuple[Line, ...]:
     """Lay out n `label: value` lines, left-aligned, all of one language, font and size."""
     hanzi = rng.random() < 0.5
     labels = rng.sample(LABELS_ZH if hanzi else LABELS_EN, n)
-    values = [word(rng, hanzi and rng.random() < 0.6, 6) for _ in labels]
+    values = [word(rng, hanzi and rng.random() < 0.6, 5) for _ in labels]
     texts = [f"{label}: {value}" for label, value in zip(labels, values, strict=True)]
     font = rng.choice(fonts(hanzi))
-    em = rng.uniform(0.10, 0.13) * min(size) / size[1]
+    em = rng.uniform(*CARD_EM) * _side(size) / size[1]
     em = min(_fit(text, font, em, size) for text in texts)
-    x = rng.uniform(0.03, 0.97 - max(_ink(t, font, em, size)[0] for t in texts))
+    x = rng.uniform(0.02, 0.98 - max(_ink(t, font, em, size)[0] for t in texts))
     step = min(1.9 * em, 0.94 / n)
     top = rng.uniform(0.04, max(0.04, 0.96 - step * (n - 1) - em * 1.1))
     rgb = rng.choice(INKS)
@@ -117,6 +116,11 @@ def card(rng: random.Random, n: int, size: tuple[int, int]) -> tuple[Line, ...]:
         Line(t, font, x, top + step * i, em, rgb, label, value)
         for i, (t, label, value) in enumerate(zip(texts, labels, values, strict=True))
     )
+
+
+def _side(size: tuple[int, int]) -> float:
+    """The side of the square of the picture's area: what a fixed number of picture tokens keeps, whatever the aspect."""
+    return math.sqrt(size[0] * size[1])
 
 
 def _fit(text: str, font: str, em: float, size: tuple[int, int]) -> float:

@@ -40,7 +40,9 @@ PLAN: tuple[Stage, ...] = (
     Stage(950, batches.Mix(pictures=32, grids=2, shapes=0.8, questions=(3, 5), easy=True), 0.4),
     Stage(1810, batches.Mix(pictures=32, grids=2, shapes=0.92, card=0.25, pair=0.05, questions=(5, 9)), 0.4),
     Stage(4100, batches.Mix(pictures=32, grids=2, shapes=0.2, card=0.4, talk=False), 1.0),
-    Stage(10**9, batches.Mix(pictures=32, grids=2, shapes=0.62, card=0.35, pair=0.05, questions=(5, 9)), 0.4),
+    Stage(5680, batches.Mix(pictures=32, grids=2, shapes=0.62, card=0.35, pair=0.05, questions=(5, 9)), 0.4),
+    Stage(8300, batches.Mix(pictures=32, grids=2, shapes=0.12, card=0.4, talk=False), 1.0),
+    Stage(10**9, batches.Mix(pictures=32, grids=2, shapes=0.45, card=0.4, pair=0.05, questions=(5, 9)), 0.4),
 )
 
 
