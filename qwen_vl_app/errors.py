@@ -4,6 +4,7 @@ AppError
 ├── BadRequest 400
 │   ├── InvalidField            a field of a request is missing, of the wrong type or out of range
 │   ├── SettingOutOfRange       a number in the page's settings
+│   ├── SecondPictureNeeded     a comparison with one picture
 │   ├── UnreadablePicture       the bytes are not a picture this program reads
 │   ├── PictureTooLarge         more pixels than will be decoded
 │   ├── PictureTooCostly        its decoding was ended: too much time or memory

@@ -17,6 +17,16 @@ def test_a_schema_becomes_a_grammar() -> None:
 
 
 @pytest.mark.parametrize(
+    "schema", [{"type": "object"}, {"type": "string", "maxLength": 3}, {"type": "string", "pattern": "^a.c$"}], ids=str
+)
+def test_a_string_ends_at_its_quotation_mark_and_has_no_line_breaks(schema: dict[str, object]) -> None:
+    rules = dict(line.split(" ::= ", 1) for line in to_gbnf(json.dumps(schema)).splitlines())
+    wide = [rules[name] for name in ("char", "dot") if name in rules]
+    assert wide
+    assert all(rule.startswith(r'[^"\\\x7F\x00-\x1F]') for rule in wide)
+
+
+@pytest.mark.parametrize(
     ("schema", "why"),
     [
         ("{", "not a JSON schema"),

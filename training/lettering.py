@@ -119,7 +119,7 @@ def card(rng: random.Random, n: int, size: tuple[int, int]) -> tuple[Line, ...]:
 
 
 def _side(size: tuple[int, int]) -> float:
-    """The side of the square of the picture's area: what a fixed number of picture tokens keeps, whatever the aspect."""
+    """The side of the square of the picture's area: a fixed number of picture tokens keeps it at any aspect."""
     return math.sqrt(size[0] * size[1])
 
 

@@ -12,6 +12,10 @@ MAX_BYTES = 32_768
 MAX_DEPTH = 32
 MAX_COUNT = 1000  # minItems and the like; llama.cpp's own limit of repetitions is 2000
 MAX_PATTERN = 200  # characters of a regular expression; deep nesting overflows llama.cpp's parser
+# llama-cpp-python's rules let line breaks into strings, and quotation marks into those of a pattern: no JSON any more.
+# llama.cpp's own json-schema-to-grammar.cpp has this class for `char`.
+IN_A_STRING = r'[^"\\\x7F\x00-\x1F]'
+TOO_WIDE = (("char ::= ", r'[^"\\]'), ("dot ::= ", r"[^\x0A\x0D]"))
 COUNTS = ("minItems", "maxItems", "minLength", "maxLength")
 
 
@@ -31,9 +35,12 @@ def to_gbnf(schema: str) -> str:
         _refuse("is not a JSON schema")
     _check(tree, 0)
     try:
-        return str(json_schema_to_gbnf(schema))
+        gbnf = str(json_schema_to_gbnf(schema))
     except (ValueError, KeyError, TypeError, AttributeError, AssertionError, IndexError, RecursionError):
         _refuse("uses something in its schema that is not supported here")
+    for rule, wide in TOO_WIDE:
+        gbnf = gbnf.replace(rule + wide, rule + IN_A_STRING)
+    return gbnf
 
 
 def _check(node: Any, depth: int) -> None:
