@@ -91,6 +91,29 @@ def test_history_survives_a_reload_and_a_restart_and_is_gone_on_with(
         context.close()
 
 
+def test_places_and_a_second_picture_come_back(browser: Browser, url: str, engine: FakeEngine, drawing: Path) -> None:
+    engine.answers = ['FAIL [{"bbox_2d": [100, 200, 500, 600], "label": "scratch"}]', "Yes."]
+    with opened(browser, url) as page:
+        choose(page, drawing)
+        page.locator("#tasks label").filter(has_text="Inspect against a reference").click()
+        page.set_input_files("#second input[type=file]", str(drawing))
+        expect(page.locator("#second img")).to_be_visible()
+        page.locator("#submit").click()
+        finished(page)
+        expect(page.locator("#result rect")).to_have_count(1)
+        page.wait_for_function("store.all().then((all) => all.some((one) => one.exchanges[0].task === 'inspect'))")
+        again(page)
+        expect(page.locator("#second img")).to_have_count(0)
+        page.locator("[data-do=history]").click()
+        page.locator("#history .open").first.click()
+        expect(page.locator("#second img")).to_be_visible()
+        expect(page.locator("#result rect")).to_have_count(1)
+        ask(page, "Is it scratched?")
+        expect(page.locator("#chat [data-testid=bot]")).to_have_count(2)
+        finished(page)
+        assert len(pictures(engine)) == 2
+
+
 def test_a_conversation_is_renamed_saved_deleted_and_taken_in_again(
     browser: Browser, url: str, engine: FakeEngine, drawing: Path, tmp_path: Path
 ) -> None:

@@ -92,7 +92,7 @@ def test_only_answers_go_through_gradios_queue() -> None:
         page = build(Keeper(Host(Settings(), catalogue.find("demo"), FakeEngine())), Operators())
         return [fn.name for fn in page.fns.values() if fn.queue is not False]
 
-    assert run(queued()) == ["submit", "again", "go_on", "describe"]
+    assert run(queued()) == ["submit", "again", "go_on", "translate", "describe"]
 
 
 def test_clear_begins_anew_and_silences_a_running_answer() -> None:

@@ -43,7 +43,7 @@ def test_an_answer_goes_on_where_the_limit_ended_it() -> None:
     assert engine.requests[1].messages[-1] == Message("assistant", (Text("There is a"),))
     assert last(seen, TALK).exchanges == (Exchange("What?", "There is a red circle."),)
     assert last(seen, CHAT)[-1]["content"][0]["text"] == "There is a red circle."
-    assert "data-press" not in last(seen, STATUS)
+    assert "go-on" not in last(seen, STATUS)
 
 
 def test_there_must_be_something_to_repeat_or_to_go_on_with() -> None:

@@ -69,6 +69,8 @@ EASY: dict[str, dict[str, float]] = {
     "card": {"read": 1, "pairs": 1.5},
 }
 LANGS = ("zh", "en")
+TRANSLATED = ("describe", "detail", "count", "has", "where", "keywords", "summary")
+TRANSLATIONS = 0.25  # how often one of these is followed by the question for it in the other language
 
 
 @dataclass(frozen=True)
@@ -166,4 +168,17 @@ def questions(rng: random.Random, scene: Scene, n: int, mix: dict[str, float]) -
         chosen.append(task)
         if task not in OFTEN:
             del weights[task]
-    return [question(rng, scene, task, rng.choice(LANGS)) for task in chosen]
+    asked: list[Question] = []
+    for task in chosen:
+        asked.append(question(rng, scene, task, rng.choice(LANGS)))
+        if task in TRANSLATED and rng.random() < TRANSLATIONS:
+            asked.append(translation(rng, scene, asked[-1]))
+    return asked
+
+
+def translation(rng: random.Random, scene: Scene, before: Question, loose: bool = True) -> Question:
+    """Ask for the answer to the question `before` in the other language."""
+    lang = "en" if before.lang == "zh" else "zh"
+    prompt = rng.choice(PROMPTS["translate"][lang])
+    text = scene.answer(before.task.removesuffix("_of"), lang, **dict(before.named))
+    return Question("translate", lang, _loosened(rng, prompt) if loose else prompt, text, before.named)

@@ -58,6 +58,13 @@ def cases(n: int, first: int, tasks: set[str]) -> list[Case]:
                 if used == "shapes" and i % 3 == 0:
                     earlier = conversation.questions(rng, scene, 1 + i % 2, conversation.SHAPE_MIX)
                     out.append(("later turn", [scene], [*earlier, conversation.question(rng, scene, task, lang)]))
+    for lang in LANGS:
+        for i in range(n):
+            rng = random.Random(f"translate-{lang}-{first + i}")
+            scene = world.scene(SEED + rng.getrandbits(30))
+            asked = rng.choice(conversation.TRANSLATED), "en" if lang == "zh" else "zh"
+            before = conversation.question(rng, scene, *asked)
+            out.append(("translate", [scene], [before, conversation.translation(rng, scene, before)]))
     for task in conversation.PAIR_MIX:
         for lang in LANGS:
             for i in range(n):

@@ -6,6 +6,7 @@ from qwen_vl_app.tasks.fields import fields
 from qwen_vl_app.tasks.places import Found, Place, found, in_pixels
 from qwen_vl_app.tasks.table import ASK, DESCRIBE, FIELD_SETS, TASKS
 from qwen_vl_app.tasks.task import Task, Words
+from qwen_vl_app.tasks.translation import other_language, translate
 
 __all__ = [
     "ASK",
@@ -21,6 +22,8 @@ __all__ = [
     "in_pixels",
     "is_medical",
     "meant",
+    "other_language",
+    "translate",
 ]
 
 _ASPECTS_ASKED = re.compile(r"[五六56]个方面|\b(?:five|six) aspects\b", re.IGNORECASE)

@@ -15,6 +15,7 @@ from qwen_vl_app.media import Picture
 from qwen_vl_app.tasks import ASK, TASKS
 from qwen_vl_app.ui import markup
 from qwen_vl_app.ui.album import Album
+from qwen_vl_app.ui.follow_ups import follow_ups
 from qwen_vl_app.ui.jobs import Job, Jobs
 from qwen_vl_app.ui.person import language_for, owner_of, session_of
 from qwen_vl_app.ui.reply import Reply, follow, progress_text, summary
@@ -130,7 +131,7 @@ def _closed(turn: Turn, reply: Reply, pictures: Sequence[Picture], language: Lan
     marked = f"{text('demo_title', language)} · {figures}" if turn.by_demo and figures else figures
     return idle(
         chat=bubbles(kept, language),
-        status=markup.done(marked, text("go_on", language) if cut and reply.text else ""),
+        status=markup.done(marked, follow_ups(kept, language) if reply.text else ""),
         talk=kept,
         question=turn.asked.typed if turn.typed and not reply.text else None,
         task=gr.update(value=ASK.name) if turn.typed and reply.text else None,

@@ -14,6 +14,7 @@ from qwen_vl_app.ui.album import Album
 from qwen_vl_app.ui.answering import Answering, asked_of, pictures_of, replies
 from qwen_vl_app.ui.asked import asking
 from qwen_vl_app.ui.choice import ready
+from qwen_vl_app.ui.follow_ups import translation
 from qwen_vl_app.ui.person import language_for, session_of
 from qwen_vl_app.ui.stages import ON_ITS_WAY, stage
 from qwen_vl_app.ui.standin import StandIn
@@ -99,6 +100,11 @@ class Desk:
     async def go_on(self, talk: Talk, kept: object, request: gr.Request) -> AsyncGenerator[View, None]:
         """Write on where the length limit ended the last answer."""
         async for view in self.answering.run(lambda _: rest(talk), kept, request):
+            yield view
+
+    async def translate(self, talk: Talk, kept: object, request: gr.Request) -> AsyncGenerator[View, None]:
+        """Say the last answer in the other language."""
+        async for view in self.answering.run(lambda language: translation(talk, language), kept, request):
             yield view
 
     async def take_back(self, talk: Talk, request: gr.Request) -> View:

@@ -32,10 +32,9 @@ def working(words: str, share: float | None = None, kind: str = "") -> str:
     return f'<div class="status working {kind}" role="status">{inside}</div>'
 
 
-def done(words: str, go_on: str = "") -> str:
-    """The status line under a finished answer; with a button that has it go on if `go_on` names one."""
-    button = f'<button type="button" data-press="go-on">{escape(go_on)}</button>' if go_on else ""
-    return f'<div class="status done" role="status">{button}<span>{escape(words)}</span></div>'
+def done(words: str, buttons: str = "") -> str:
+    """The status line under a finished answer, with the `buttons` (HTML) for what can follow."""
+    return f'<div class="status done" role="status">{buttons}<span>{escape(words)}</span></div>'
 
 
 def facts(picture: Picture, ctx_size: int, language: Language) -> str:

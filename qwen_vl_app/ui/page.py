@@ -57,7 +57,7 @@ def build(keeper: Keeper, operators: Operators, address: str = "") -> gr.Blocks:
                 task, sets = _choices()
                 question = _question()
                 submit, stop, clear = _buttons()
-                go_on = gr.Button(elem_id="go-on", visible="hidden")  # pressed by the button in the status line
+                go_on, into = (gr.Button(elem_id=name, visible="hidden") for name in ("go-on", "translate"))
                 foot = gr.HTML(elem_id="foot", padding=False)
             settings = Panel(host, I18N)  # after the rest for the keyboard and on a phone, below the picture elsewhere
         with gr.Accordion(I18N("models"), open=False, elem_id="models"):  # shown where there are operator's buttons
@@ -72,13 +72,14 @@ def build(keeper: Keeper, operators: Operators, address: str = "") -> gr.Blocks:
         asked = [picture, question, talk, task, second, settings.kept]
         asking = gr.on([submit.click, question.submit], desk.submit, asked, shown, trigger_mode="once", **QUIET)
         answered = {"inputs": [talk, settings.kept], "outputs": shown, "trigger_mode": "once", **QUIET}
-        turns = [asking, chat.retry(desk.again, **answered), go_on.click(desk.go_on, **answered)]
+        turns = [asking, chat.retry(desk.again, **answered)]
+        turns += [go_on.click(desk.go_on, **answered), into.click(desk.translate, **answered)]
         turns.append(chat.undo(desk.take_back, talk, shown, **SHORT))
         stop.click(desk.stop, None, None, **SHORT)
         let_demo.click(desk.let_demo, None, None, **SHORT)
         cleared = [picture, second, notice, *shown]
         turns.append(clear.click(desk.clear, None, cleared, **SHORT))
-        Past(desk).wire(talk, turns, settings.kept, [second, picture, good, notice, *shown])
+        turns.append(Past(desk).wire(talk, turns, settings.kept, [second, picture, good, notice, *shown]))
         Results(desk.album).wire(talk, turns, settings.kept, [result, files])
         page.load(choice.offer, None, [task, sets], **SHORT)
         task.change(choice.pick_task, [task, question], [question, second, sets], **SHORT)

@@ -12,6 +12,7 @@ from qwen_vl_app.tasks import ASK, TASKS
 from qwen_vl_app.ui import markup
 from qwen_vl_app.ui.desk import Desk
 from qwen_vl_app.ui.events import SHORT
+from qwen_vl_app.ui.follow_ups import follow_ups
 from qwen_vl_app.ui.person import language_for, session_of
 from qwen_vl_app.ui.talk import Exchange, Talk, bubbles
 from qwen_vl_app.ui.view import View, idle, told
@@ -43,16 +44,21 @@ class Past:
             return gr.skip(), gr.skip(), gr.skip(), markup.refused(told(error, language).message), *idle()
         facts = await self._desk.measure(picture, kept, request)
         shown = bubbles(talk, language)
-        return second, picture, picture, facts, *idle(chat=shown, status="", talk=talk, question="")
+        status = markup.done("", follow_ups(talk, language))
+        beside = gr.update(value=second, visible=bool(second))
+        return beside, picture, picture, facts, *idle(chat=shown, status=status, talk=talk, question="")
 
-    def wire(self, talk: gr.State, turns: Sequence[Any], kept: Any, parts: Sequence[Any]) -> None:
-        """Tell the browser after each of `turns` what was said; `parts`: second, picture, good one, notice, view."""
+    def wire(self, talk: gr.State, turns: Sequence[Any], kept: Any, parts: Sequence[Any]) -> Any:
+        """Tell the browser after each of `turns` what was said; returns the event that takes one up again.
+
+        `parts`: second, picture, good one, notice, view.
+        """
         record, opening = gr.JSON(visible="hidden"), gr.JSON(visible="hidden")
         for turn in turns:
             turn.then(self.record, talk, record, **SHORT).then(
                 None, record, None, js="(record) => conversations.keep(record)", **SHORT
             )
-        gr.Button(elem_id="reopen", visible="hidden").click(
+        return gr.Button(elem_id="reopen", visible="hidden").click(
             self.reopen,
             [opening, parts[1], parts[0], kept],
             list(parts),
