@@ -5,18 +5,13 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import aclosing
-from dataclasses import replace
 from pathlib import Path
 
-from qwen_vl_app import bench, bench_media, doctor, settings, tasks, weights
-from qwen_vl_app.chat import Message, Request, Text, Token
-from qwen_vl_app.errors import AppError, Language, SetupError
-from qwen_vl_app.host import Host, open_host
+from qwen_vl_app import bench, bench_media, describing, doctor, settings, weights
+from qwen_vl_app.errors import Language, SetupError
 from qwen_vl_app.install import libraries
 from qwen_vl_app.planning import model_for
 from qwen_vl_app.settings import Settings
-from qwen_vl_app.tasks import Task
 from qwen_vl_app.weights import Terminal
 
 
@@ -47,10 +42,7 @@ def parser() -> argparse.ArgumentParser:
         return made
 
     command("serve", _serve, "serve the page (the default: `app.py --port 8000`)")
-    describing = command("describe", _describe_all, "describe pictures in the terminal")
-    describing.add_argument("pictures", nargs="+", metavar="PICTURE", help="picture files")
-    describing.add_argument("--task", choices=tasks.TASKS, default="describe", help="what to do (default: describe)")
-    describing.add_argument("--prompt", help="your own question; for a task that takes words: what to find, fields")
+    describing.add_arguments(command("describe", _describe, "describe pictures in the terminal"))
     command("download", _download, "fetch and verify the model's files, and nothing more")
     benching = command("bench", _bench, "measure this machine's speed; the last line is one JSON object")
     benching.add_argument("what", nargs="?", choices=("engine", "media"), default="engine", help="(default: engine)")
@@ -69,9 +61,9 @@ def _serve(options: Settings, _arguments: argparse.Namespace) -> int:
     return server.serve(options, language(os.environ))
 
 
-def _describe_all(options: Settings, arguments: argparse.Namespace) -> int:
-    task, prompt = tasks.TASKS[arguments.task], arguments.prompt or ""
-    return asyncio.run(describe(options, arguments.pictures, task, prompt, language(os.environ)))
+def _describe(options: Settings, arguments: argparse.Namespace) -> int:
+    asked = describing.wanted(arguments, language(os.environ))
+    return asyncio.run(describing.describe(options, arguments.pictures, asked))
 
 
 def _download(options: Settings, _arguments: argparse.Namespace) -> int:
@@ -95,47 +87,3 @@ def language(environ: Mapping[str, str]) -> Language:
     """The person's language by the locale."""
     locale = environ.get("LC_ALL") or environ.get("LC_MESSAGES") or environ.get("LANG") or ""
     return "zh" if locale.lower().startswith("zh") else "en"
-
-
-async def describe(options: Settings, pictures: Sequence[str], task: Task, prompt: str, language: Language) -> int:
-    """Print an answer for each picture file (or each group that the task takes) as it is written; 1 if any failed.
-
-    Raises:
-        SetupError: the model cannot be loaded.
-    """
-    host = open_host(options)
-    await host.start(Terminal(sys.stderr, language))
-    failed = 0
-    try:
-        for first in range(0, len(pictures), task.pictures):
-            names = pictures[first : first + task.pictures]
-            if len(pictures) > task.pictures:
-                print(f"{', '.join(names)}:")
-            failed += not await _describe(host, names, task, prompt, language)
-    finally:
-        await host.close()
-    return 1 if failed else 0
-
-
-async def _describe(host: Host, names: Sequence[str], task: Task, prompt: str, language: Language) -> bool:
-    try:
-        request = await _request(host, names, task, prompt, language)
-        async with aclosing(host.engine.stream(request)) as deltas:
-            async for delta in deltas:
-                if isinstance(delta, Token):
-                    print(delta.text, end="", flush=True)
-        print(flush=True)
-    except AppError as error:
-        print(f"error: {error.text(language)}", file=sys.stderr)
-        return False
-    except OSError as error:
-        print(f"error: {', '.join(names)}: {error.strerror}", file=sys.stderr)
-        return False
-    return True
-
-
-async def _request(host: Host, names: Sequence[str], task: Task, prompt: str, language: Language) -> Request:
-    among = len(names)
-    pictures = [(await host.picture(Path(name), name, among=among, detail=task.detail)).image for name in names]
-    message = Message("user", (*pictures, Text(task.question(language, prompt))))
-    return replace(host.request((message,), "cli", task), json_schema=task.schema(language, prompt))

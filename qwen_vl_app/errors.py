@@ -8,6 +8,7 @@ AppError
 │   ├── UnreadablePicture       the bytes are not a picture this program reads
 │   ├── PictureTooLarge         more pixels than will be decoded
 │   ├── PictureTooCostly        its decoding was ended: too much time or memory
+│   ├── UnusableRegion          the selected part of a picture is outside of it or tiny
 │   ├── PictureNotFound         no such file (command line, Python)
 │   ├── RemoteUrlRefused        a picture given as http(s) or file address
 │   ├── ContextOverflow         the conversation does not fit `--ctx-size`
@@ -118,6 +119,15 @@ class PictureTooCostly(BadRequest):
     code = "picture_too_costly"
     en = "“{name}” takes too much time or memory to open. Please save it as a smaller JPEG or PNG and try again."
     zh = "打开“{name}”需要的时间或内存过多。请另存为较小的 JPEG 或 PNG 后再试。"
+
+
+class UnusableRegion(BadRequest):
+    code = "unusable_region"
+    en = (
+        "The selected part lies outside of “{name}” or is smaller than {least} × {least} px. "
+        "Please select a larger one, or the whole picture."
+    )
+    zh = "选定的区域在“{name}”之外，或小于 {least} × {least} 像素。请选大一些，或使用整张图片。"
 
 
 class PictureNotFound(BadRequest):

@@ -18,6 +18,7 @@ from qwen_vl_app.engine.local import LocalEngine
 from qwen_vl_app.engine.plan import Plan
 from qwen_vl_app.engine.switch import Switch
 from qwen_vl_app.errors import Language, SetupError
+from qwen_vl_app.media.fit import Box
 from qwen_vl_app.planning import faster, model_for, plan_for
 from qwen_vl_app.settings import ROOT, Settings
 from qwen_vl_app.tasks import ASK, Task
@@ -48,7 +49,7 @@ class Host:
         self.coming: Model | None = None  # another one, on its way to take over
         self.downloading = False
         self.trouble: SetupError | None = None
-        self._opened: OrderedDict[tuple[str, bytes, PictureBudget], media.Picture] = OrderedDict()
+        self._opened: OrderedDict[tuple[str, bytes, PictureBudget, Box | None], media.Picture] = OrderedDict()
         self._demo: Host | None = None
         self._demo_starts = asyncio.Lock()
         self._fetch = fetch
@@ -188,9 +189,17 @@ class Host:
             await self._demo.close()
 
     async def picture(
-        self, source: Path | bytes, name: str, owner: str = "", among: int = 1, detail: Detail = "usual"
+        self,
+        source: Path | bytes,
+        name: str,
+        owner: str = "",
+        among: int = 1,
+        detail: Detail = "usual",
+        region: Box | None = None,
     ) -> media.Picture:
-        """The picture, fitted for the model that answers; it and the others it is `among` take half of the context.
+        """The picture, or its `region` in px, fitted for the model that answers.
+
+        It and the others it is `among` take half of the context.
 
         With an `owner`, the same bytes from the same person are not decoded again: a follow-up sends them anew.
 
@@ -198,18 +207,21 @@ class Host:
             BadRequest: it cannot be read or is too large; see `media.open_picture`.
         """
         budget = self._budget(detail, among)
-        side = self.settings.max_short_side * (FINE_SIDES if detail == "fine" else 1)
+        side = self._side(detail)
         if not owner or isinstance(source, Path):
-            return await media.open_picture(source, name, budget, side)
-        key = (owner, hashlib.sha256(source).digest(), budget)
+            return await media.open_picture(source, name, budget, side, region)
+        key = (owner, hashlib.sha256(source).digest(), budget, region)
         picture = self._opened.get(key)
         if picture is None:
-            picture = await media.open_picture(source, name, budget, side)
+            picture = await media.open_picture(source, name, budget, side, region)
         self._opened[key] = picture
         self._opened.move_to_end(key)
         while sum(len(kept.image.rgb) for kept in self._opened.values()) > OPENED_BYTES:
             self._opened.popitem(last=False)
         return picture
+
+    def _side(self, detail: Detail) -> int:
+        return self.settings.max_short_side * (FINE_SIDES if detail == "fine" else 1)
 
     def _budget(self, detail: Detail, among: int) -> PictureBudget:
         budget = self.model.budget_for(detail)

@@ -1,7 +1,7 @@
 """Every task that the demo model knows, done in the page as a person does it, against the drawn truth."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from qwen_vl_app.host import open_host
 from qwen_vl_app.settings import Settings
 from qwen_vl_app.tasks import TASKS
 from tests.browsing import PHONE, WIDE, choose, finished, opened
+from tests.scenes import overlap
 from tests.site import served
 from training import world
 from training.answers import thing
@@ -65,14 +66,6 @@ def places(page: Page) -> list[dict[str, object]]:
     with page.expect_download() as waiting:
         page.locator("#files a[download$='-places.json']").click()
     return list(json.loads(waiting.value.path().read_text(encoding="utf-8"))["places"])
-
-
-def overlap(one: Sequence[float], other: Sequence[float]) -> float:
-    """Intersection over union of two boxes."""
-    across = min(one[2], other[2]) - max(one[0], other[0])
-    down = min(one[3], other[3]) - max(one[1], other[1])
-    shared = max(across, 0) * max(down, 0)
-    return shared / (sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)) - shared)
 
 
 @pytest.mark.parametrize(("locale", "language"), [("en-US", "en"), ("zh-CN", "zh")])

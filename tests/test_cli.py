@@ -6,10 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from qwen_vl_app import cli, tasks
 from tests.conftest import ROOT
-from tests.scenes import png
+from tests.scenes import overlap, png
 from training import world
 
 SEED = 9204
@@ -42,6 +43,27 @@ def test_a_task_is_done_and_two_pictures_are_compared(scene: Path) -> None:
     assert boxes.returncode == 0 and tasks.found(boxes.stdout).places, boxes.stderr
     compared = app("describe", str(scene), str(scene), "--model", "demo", "--task", "compare")
     assert "icture 2" in compared.stdout and compared.stdout.count("\n") == 1
+
+
+def test_a_part_of_a_picture_is_asked_about_and_its_places_are_those_of_the_whole(tmp_path: Path) -> None:
+    shape, sides = world.scene(3, n=1).shapes[0], world.scene(3, n=1).boxes((224, 224))[0]
+    sheet = Image.new("RGB", (672, 448), "white")
+    for at in ((0, 0), (448, 224)):
+        sheet.paste(world.draw(world.scene(9 if at[0] else 3, n=1), (224, 224)), at)
+    sheet.save(tmp_path / "sheet.png")
+    left = [str(tmp_path / "sheet.png"), "--model", "demo", "--region", "224,224,0,0"]  # any two corners
+    said = app("describe", *left)
+    assert shape.colour in said.stdout and "two" not in said.stdout.lower(), said.stderr
+    places = tasks.found(app("describe", *left, "--task", "find").stdout).places
+    [place] = tasks.in_pixels(places, tasks.Whole(672, 448))
+    assert overlap(place.at, [side * 224 for side in sides]) > 0.5
+
+
+def test_a_part_that_is_none_is_refused(scene: Path) -> None:
+    outside = app("describe", str(scene), "--model", "demo", "--region", "5000,0,6000,90", language="zh_CN.UTF-8")
+    assert outside.returncode == 1 and "区域" in outside.stderr and scene.name in outside.stderr
+    words = app("describe", str(scene), "--model", "demo", "--region", "left,top")
+    assert words.returncode == 1 and "LEFT,TOP,RIGHT,BOTTOM" in words.stderr and "Traceback" not in words.stderr
 
 
 def test_one_bad_file_does_not_keep_the_others_from_being_described(scene: Path, tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ import pytest
 from gradio_client import Client, handle_file
 from PIL import Image as PillowImage
 
-from qwen_vl_app import catalogue, cli, tasks
+from qwen_vl_app import catalogue, describing, tasks
 from qwen_vl_app.chat import Image
+from qwen_vl_app.describing import Wanted
 from qwen_vl_app.host import Host
 from qwen_vl_app.settings import Settings
 from qwen_vl_app.ui.desk import Desk
@@ -54,7 +55,7 @@ def test_every_entry_gives_the_same_pixels(make: Callable[[Path], None], tmp_pat
     host = Host(Settings(model="demo"), catalogue.find("demo"), engine)
     seen: dict[str, Image] = {}
 
-    asyncio.run(cli._describe(host, [str(file)], tasks.DESCRIBE, "What is this?", "en"))
+    asyncio.run(describing._describe(host, [str(file)], Wanted(tasks.DESCRIBE, "What is this?", "en")))
     seen["command line"] = asked(engine)
     asyncio.run(views(Desk(host).submit(str(file), "What is this?", Talk(), "describe", None, {}, request())))
     seen["page"] = asked(engine)

@@ -20,7 +20,7 @@ LAYERS = [
     {"api", "ui", "gate"},
     {"server"},
     {"bench_client"},
-    {"bench", "bench_media", "doctor"},
+    {"bench", "bench_media", "describing", "doctor"},
     {"cli"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

@@ -16,6 +16,7 @@ REQUEST = {
     "operation": "fitted",
     "kind": "PNG",
     "tiled": False,
+    "region": None,
     "min_tokens": 4,
     "max_tokens": 64,
     "max_short_side": 768,

@@ -78,38 +78,41 @@ def prepare() -> None:
     sandbox.nursery.prepare()
 
 
-async def open_picture(source: Path | bytes, name: str, budget: PictureBudget, max_short_side: int) -> Picture:
-    """The picture in `source`, fitted into the budget; its short side at most `max_short_side` px.
+async def open_picture(
+    source: Path | bytes, name: str, budget: PictureBudget, max_short_side: int, region: Box | None = None
+) -> Picture:
+    """The picture in `source`, or its `region`, fitted into the budget; its short side at most `max_short_side` px.
 
     Raises:
         PictureNotFound, UnreadablePicture, PictureTooLarge, PictureTooCostly: naming `name`, the person's own name
         for the file.
+        UnusableRegion: `region` is outside of the picture, or tiny.
     """
-    return (await _open(source, name, budget, max_short_side, tiled=False))[0]
+    return (await _open(source, name, budget, max_short_side, False, region))[0]
 
 
 async def open_tiles(
-    source: Path | bytes, name: str, budget: PictureBudget, max_short_side: int
+    source: Path | bytes, name: str, budget: PictureBudget, max_short_side: int, region: Box | None = None
 ) -> tuple[Picture, ...]:
-    """The picture in overlapping pieces from top to bottom, each fitted into the budget; one if it is not long.
+    """The picture, or its `region`, in overlapping pieces from top to bottom, each fitted; one if it is not long.
 
     Read one after the other, their texts become one by `join_texts`. Raises what `open_picture` does.
     """
-    return await _open(source, name, budget, max_short_side, tiled=True)
+    return await _open(source, name, budget, max_short_side, True, region)
 
 
 async def _open(
-    source: Path | bytes, name: str, budget: PictureBudget, max_short_side: int, tiled: bool
+    source: Path | bytes, name: str, budget: PictureBudget, max_short_side: int, tiled: bool, region: Box | None
 ) -> tuple[Picture, ...]:
     # Deferred: the child imports this package too and must not spend its start on asyncio.
     from qwen_vl_app.media import sandbox
 
-    request = _request(source, name, budget, max_short_side) | {"tiled": tiled}
+    request = _request(source, name, budget, max_short_side) | {"tiled": tiled, "region": region}
     most = budget.max_tokens * CELL**2 * 3 * (MOST if tiled else 1)
     header, pixels = await sandbox.ask(request, source if isinstance(source, bytes) else b"", name, most)
     try:
         width, height, note = int(header["width"]), int(header["height"]), _note(header["note"])
-        parts = plan(width, height, budget, max_short_side, tiled)
+        parts = plan((width, height), budget, max_short_side, tiled, region)
         return tuple(_cut(pixels, parts, width, height, note))
     except (KeyError, TypeError, ValueError, ArithmeticError):  # only from a child that was taken over
         raise UnreadablePicture(name=name) from None

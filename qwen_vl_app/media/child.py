@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from qwen_vl_app.catalogue import PictureBudget
 from qwen_vl_app.media import colour, decode
+from qwen_vl_app.media.region import Unusable
 from qwen_vl_app.media.tiles import plan
 
 MEMORY = 2 * 1024**3  # bytes of address space (reliability.md, fault 13)
@@ -42,7 +43,7 @@ def fitted(file: IO[bytes], request: dict[str, Any]) -> Reply:
     image = decode.open_header(file, request["kind"])
     width, height = decode.upright_size(image)
     budget = PictureBudget(request["min_tokens"], request["max_tokens"])
-    parts = plan(width, height, budget, request["max_short_side"], request["tiled"])
+    parts = plan((width, height), budget, request["max_short_side"], request["tiled"], request["region"])
     scale = max(target.inner_width / (box[2] - box[0]) for box, target in parts)
     whole = decode.pixels(image, (math.ceil(width * scale), math.ceil(height * scale)))
     across, down = whole.width / width, whole.height / height  # less than 1 when the decoder has reduced it
@@ -75,6 +76,8 @@ def answer(file: IO[bytes], request: dict[str, Any]) -> Reply:
         return OPERATIONS[request["operation"]](file, request)
     except decode.TooLarge as refusal:
         return {"refusal": "too_large", "megapixels": refusal.megapixels, "limit": refusal.limit}, []
+    except Unusable:
+        return {"refusal": "region"}, []
     except MemoryError:
         return {"refusal": "too_costly"}, []
     except Exception:  # decoders raise nearly everything on damaged bytes (platform.md, section 4)

@@ -21,7 +21,8 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any
 
-from qwen_vl_app.errors import AppError, PictureTooCostly, PictureTooLarge, UnreadablePicture
+from qwen_vl_app.errors import AppError, PictureTooCostly, PictureTooLarge, UnreadablePicture, UnusableRegion
+from qwen_vl_app.media.region import LEAST
 
 AT_ONCE = 2  # pictures
 WALL = 10.0  # seconds (reliability.md, fault 13)
@@ -80,7 +81,8 @@ async def ask(request: dict[str, Any], payload: bytes, name: str, most: int) -> 
     """The reply of a fresh child to `request`: its header and at most `most` bytes of pixels.
 
     Raises:
-        UnreadablePicture, PictureTooLarge, PictureTooCostly: what the child said, or how it ended; naming `name`.
+        UnreadablePicture, PictureTooLarge, PictureTooCostly, UnusableRegion: what the child said, or how it ended;
+            naming `name`.
         AppError: the child does not work at all.
     """
     children: list[Process] = []
@@ -109,6 +111,8 @@ def _header(line: bytes, name: str) -> dict[str, Any]:
             raise PictureTooLarge(name=name, megapixels=int(header["megapixels"]), limit=int(header["limit"]))
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError):  # it died, or it was taken over
         raise UnreadablePicture(name=name) from None
+    if refusal == "region":
+        raise UnusableRegion(name=name, least=LEAST)
     if refusal:
         raise (PictureTooCostly if refusal == "too_costly" else UnreadablePicture)(name=name)
     return header

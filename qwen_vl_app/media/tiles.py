@@ -6,6 +6,7 @@ from difflib import SequenceMatcher
 
 from qwen_vl_app.catalogue import CELL, PictureBudget
 from qwen_vl_app.media.fit import Box, Fit, fit
+from qwen_vl_app.media.region import within
 
 LEGIBLE = 0.75  # a picture that the budget shrinks to less than this part of its permitted size is cut into pieces
 OVERLAP = 8  # a piece shares 1/OVERLAP of its height with the next: some lines of text
@@ -31,13 +32,18 @@ def pieces(width: int, height: int, budget: PictureBudget, max_short_side: int) 
     return [(0, top, width, top + tall) for top in tops]
 
 
-def plan(width: int, height: int, budget: PictureBudget, max_short_side: int, tiled: bool) -> list[tuple[Box, Fit]]:
-    """What is cut from a picture of `width` x `height` px, and the canvas of each part.
+def plan(
+    size: tuple[int, int], budget: PictureBudget, max_short_side: int, tiled: bool, region: Box | None = None
+) -> list[tuple[Box, Fit]]:
+    """What is cut from a picture of `size` px, or from its `region`, and the canvas of each part.
 
-    The child cuts by it and the parent checks the child's answer by it.
+    The child cuts by it and the parent checks the child's answer by it. Raises what `within` does.
     """
-    boxes = pieces(width, height, budget, max_short_side) if tiled else [(0, 0, width, height)]
-    return [(box, fit(box[2] - box[0], box[3] - box[1], budget, max_short_side)) for box in boxes]
+    left, top, right, bottom = within(region, *size)
+    whole = right - left, bottom - top
+    boxes = pieces(*whole, budget, max_short_side) if tiled else [(0, 0, *whole)]
+    cuts = [(left + x1, top + y1, left + x2, top + y2) for x1, y1, x2, y2 in boxes]
+    return [(cut, fit(cut[2] - cut[0], cut[3] - cut[1], budget, max_short_side)) for cut in cuts]
 
 
 def join_texts(texts: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 import re
 
 from qwen_vl_app.tasks.fields import fields
+from qwen_vl_app.tasks.joined import Whole, as_answer, merged
 from qwen_vl_app.tasks.places import Found, Place, found, in_pixels
 from qwen_vl_app.tasks.table import ASK, DESCRIBE, FIELD_SETS, TASKS
 from qwen_vl_app.tasks.task import Task, Words
@@ -17,11 +18,14 @@ __all__ = [
     "Found",
     "Place",
     "Task",
+    "Whole",
+    "as_answer",
     "fields",
     "found",
     "in_pixels",
     "is_medical",
     "meant",
+    "merged",
     "other_language",
     "translate",
 ]
