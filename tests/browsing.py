@@ -5,10 +5,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 SECONDS = 1000  # ms
+GRAVE = ("serious", "critical")
 
 
 @contextmanager
@@ -44,3 +46,14 @@ def ask(page: Page, question: str) -> None:
 def finished(page: Page) -> str:
     expect(page.locator(".status.done")).to_be_visible()
     return page.locator("#chat .bot [data-testid=bot]").last.inner_text()
+
+
+def findings(page: Page, state: str) -> list[str]:
+    """What axe-core finds of grave things on the page in this state."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{state}: {rule['id']} {node['target']} {node['html'][:120]}"
+        for rule in found
+        if rule["impact"] in GRAVE
+        for node in rule["nodes"]
+    ]

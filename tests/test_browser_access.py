@@ -5,18 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from qwen_vl_app import catalogue
 from qwen_vl_app.host import Host
 from qwen_vl_app.settings import Settings
-from tests.browsing import PHONE, WIDE, choose, finished, opened
+from tests.browsing import PHONE, WIDE, choose, findings, finished, opened
 from tests.fake_engine import FakeEngine
 from tests.site import served
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
-GRAVE = ("serious", "critical")
+PLACES = '[{"bbox_2d": [10, 20, 300, 400], "label": "red circle"}, {"bbox_2d": [500, 20, 700, 400], "label": "cup"}, {'
 ANSWER = "A **red** circle of $r^2$.\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```json\n{}\n```\n\n[a link](x)"
 
 
@@ -29,16 +28,6 @@ def engine() -> FakeEngine:
 def url(engine: FakeEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with served(Host(Settings(), catalogue.find("demo"), engine), tmp_path_factory.mktemp("access")) as address:
         yield address
-
-
-def findings(page: Page, state: str) -> list[str]:
-    found = Axe().run(page).response["violations"]
-    return [
-        f"{state}: {rule['id']} {node['target']} {node['html'][:120]}"
-        for rule in found
-        if rule["impact"] in GRAVE
-        for node in rule["nodes"]
-    ]
 
 
 def test_axe_finds_what_is_wrong(browser: Browser) -> None:
@@ -75,6 +64,14 @@ def test_axe_finds_nothing_serious(
         expect(page.locator("#stop")).to_be_visible()
         found += findings(page, "writing")
         finished(page)
+        engine.answers = [PLACES]
+        page.set_input_files("#picture input[type=file]", str(drawing))
+        page.locator("#tasks label").nth(7).click()
+        expect(page.locator("#tasks label").nth(7).locator("input")).to_be_checked()
+        page.locator("#submit").click()
+        expect(page.locator("#result rect")).to_have_count(2)
+        expect(page.locator("#files a")).to_have_count(5)
+        found += findings(page, "places")
         page.locator("[data-do=history]").click()
         expect(page.locator("#history li")).to_have_count(1)
         page.locator("#history [data-act=rename]").click()
