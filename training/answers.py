@@ -230,28 +230,11 @@ def summary(scene: Scene, lang: str) -> str:
     return words[0].upper() + words[1:]
 
 
-def compare(first: Scene, second: Scene, lang: str) -> str:
-    """What is in the first picture and what in the second."""
-    a, b = things(first, lang), things(second, lang)
-    return f"第一张图有{a}；第二张图有{b}。" if lang == "zh" else f"Picture 1 has {a}; picture 2 has {b}."
-
-
-def more(first: Scene, second: Scene, lang: str) -> str:
-    """Which picture has more shapes."""
-    a, b = len(first.shapes), len(second.shapes)
-    if a == b:
-        return "一样多。" if lang == "zh" else "The same number."
-    if lang == "zh":
-        return "第一张。" if a > b else "第二张。"
-    return "The first picture." if a > b else "The second picture."
-
-
 TASKS = {
     "describe": describe, "detail": detail, "count": count, "colour_at": colour_at, "shape_at": shape_at,
     "size_at": size_at, "has": has, "where": where, "boxes": boxes, "points": points, "read": read, "spot": spot,
     "pairs": pairs, "keywords": keywords, "summary": summary,
 }  # fmt: skip
-PAIR_TASKS = {"compare": compare, "more": more}
 
 
 def answer(scene: Scene, task: str, lang: str, **named: str) -> str:

@@ -6,7 +6,7 @@ import json
 import random
 from dataclasses import dataclass
 
-from . import answers, lettering
+from . import answers, comparisons, lettering
 from .answers import ZH, _article, _plural
 from .prompts import PROMPTS
 from .world import COLOURS, PLACES, SHAPES, Scene
@@ -155,7 +155,7 @@ def pair_question(
 ) -> Question:
     """Ask one question about two pictures."""
     prompt = rng.choice(PROMPTS[task][lang])
-    text = answers.PAIR_TASKS[task](first, second, lang)
+    text = comparisons.TASKS[task](first, second, lang)
     return Question(task, lang, _loosened(rng, prompt) if loose else prompt, text)
 
 

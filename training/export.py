@@ -13,7 +13,8 @@ from gguf import GGUFWriter
 from torch import Tensor
 
 from . import tokenizer
-from .model import SHAPE, Model, Shape
+from .attention import SHAPE, Shape
+from .model import Model
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = ROOT / "models" / "demo"

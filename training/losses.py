@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from . import batches, targets
+from .attention import SHAPE
 from .batches import Batch, Group
-from .model import SHAPE, Model
+from .model import Model
 
 EDGES = 3.0  # weight of the boxes' edges among the heads
 CHUNKS = 3  # rows of like length go through the decoder together

@@ -28,8 +28,8 @@ from transformers import (
 )
 
 from . import tokenizer
+from .attention import SHAPE, Shape
 from .export import TEMPLATE, TEXT_NAMES, Weights, vision_names
-from .model import SHAPE, Shape
 
 PIXELS = {"shortest_edge": 1, "longest_edge": 1 << 24}  # pictures come fitted: nothing is resized
 
