@@ -90,7 +90,7 @@ def test_asked_again_taken_back_and_gone_on_with(browser: Browser, url: str, eng
         page.get_by_role("button", name="Go on").click()
         expect(page.locator("#chat [data-testid=bot]").last).to_have_text("On theright side.")
         finished(page)
-        page.get_by_label("Change the question").click()
+        page.get_by_label("Change this question").nth(1).click()
         expect(page.locator("#question textarea")).to_have_value("Where?")
         expect(page.locator("#chat [data-testid=bot]")).to_have_count(1)
         before = len(engine.requests)
@@ -98,6 +98,9 @@ def test_asked_again_taken_back_and_gone_on_with(browser: Browser, url: str, eng
         expect(page.locator("#chat [data-testid=bot]")).to_have_count(2)
         finished(page)
         assert len(engine.requests) == before + 1 and len(engine.requests[-1].messages) == 3
+        page.get_by_label("Change this question").first.click()
+        expect(page.locator("#chat [data-testid=bot]")).to_have_count(0)
+        assert page.input_value("#question textarea").startswith("Describe")
 
 
 def test_formulas_are_rendered_tags_are_not_and_copies_are_exact(

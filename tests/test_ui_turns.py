@@ -27,10 +27,13 @@ def test_the_last_question_is_answered_again() -> None:
 
 def test_a_question_is_taken_back_to_be_changed() -> None:
     page, _ = desk("ok")
-    view = run(page.take_back(TALK_OF_TWO, request()))
+    view = run(page.take_back(TALK_OF_TWO, 1, request()))
     assert view[TALK] == Talk("a.png", (Exchange("What?", "A circle."),)) and view[QUESTION] == "Where?"
     assert len(view[CHAT]) == 2 and view[STATUS] == ""
-    assert run(page.take_back(Talk(), request()))[CHAT] == gr.skip()
+    view = run(page.take_back(TALK_OF_TWO, 0, request()))
+    assert view[TALK] == Talk("a.png") and view[QUESTION] == "What?" and view[CHAT] == []
+    for number in (2, -1, None, "0"):
+        assert run(page.take_back(TALK_OF_TWO, number, request()))[CHAT] == gr.skip()
 
 
 def test_an_answer_goes_on_where_the_limit_ended_it() -> None:

@@ -107,14 +107,13 @@ class Desk:
         async for view in self.answering.run(lambda language: translation(talk, language), kept, request):
             yield view
 
-    async def take_back(self, talk: Talk, request: gr.Request) -> View:
-        """Put the last question back into its box, to be changed and asked again; its answer goes."""
-        turn = again(talk)
-        if turn is None:
+    async def take_back(self, talk: Talk, number: object, request: gr.Request) -> View:
+        """Put the question of that number back into its box, to be changed; its answer and what follows go."""
+        if not isinstance(number, int) or not 0 <= number < len(talk.exchanges):
             return idle()
-        shown = bubbles(turn.talk, language_for(request))
-        task = gr.update(value=turn.asked.task)
-        return idle(chat=shown, status="", talk=turn.talk, question=turn.asked.typed, task=task)
+        asked, before = talk.exchanges[number].asked, talk.until(number)
+        shown, task = bubbles(before, language_for(request)), gr.update(value=asked.task)
+        return idle(chat=shown, status="", talk=before, question=asked.typed, task=task)
 
     async def stop(self, request: gr.Request) -> None:
         """End this page's own answer."""

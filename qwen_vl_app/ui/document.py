@@ -8,13 +8,12 @@ from qwen_vl_app.ui.texts import LANGUAGE_COOKIE, TEXTS, text
 
 TITLE = "%page-title%"  # what Gradio is told; the title in the person's language takes its place
 SCRIPT = "\n".join(
-    Path(__file__).with_name(f"{name}.js").read_text(encoding="utf-8") for name in ("store", "history", "tools", "page")
+    Path(__file__).with_name(f"{name}.js").read_text(encoding="utf-8")
+    for name in ("store", "history", "tools", "questions", "page")
 )
 
 # Gradio's own labels that its translations leave in English.
 LABELS: dict[str, str] = {
-    "Undo": "修改问题",
-    "撤销": "修改问题",
     "Retry": "重新回答",
     "重试": "重新回答",
     "Upload file": "选择文件",
@@ -42,7 +41,7 @@ LABELS: dict[str, str] = {
 }
 
 # Its names of buttons that do something more definite here.
-NAMES: dict[str, str] = {"Undo": "Change the question", "Retry": "Answer again"}
+NAMES: dict[str, str] = {"Retry": "Answer again"}
 
 # Its pop-ups, and the key of the text that takes the place of each.
 NOTES: dict[str, str] = {
@@ -62,6 +61,7 @@ def dress(html: str, language: Language, max_upload: int) -> str:
         "shown": text("shown", language),
         "user": text("question", language),
         "bot": text("answer", language),
+        "change": text("change", language),
         "words": {key: words[language == "zh"] for key, words in TEXTS.items() if key.startswith("history")},
         "languageCookie": LANGUAGE_COOKIE,
         "example": text("example", language, number="{number}"),

@@ -26,6 +26,7 @@ from qwen_vl_app.ui.texts import translations
 
 I18N = gr.I18n(**translations())
 QUEUE_FACTOR = 4  # Gradio's queue must never be the full one: the engine's is the one people wait in
+CHOSEN = "(talk, number) => [talk, questions.chosen()]"
 PICTURES = {".png", ".jpg", ".jpeg", ".webp"}
 
 
@@ -57,7 +58,9 @@ def build(keeper: Keeper, operators: Operators, address: str = "") -> gr.Blocks:
                 task, sets = _choices()
                 question = _question()
                 submit, stop, clear = _buttons()
-                go_on, into = (gr.Button(elem_id=name, visible="hidden") for name in ("go-on", "translate"))
+                hidden = ("go-on", "translate", "take-back")
+                go_on, into, back = (gr.Button(elem_id=name, visible="hidden") for name in hidden)
+                number = gr.JSON(visible="hidden")  # of the question to be changed, from 0
                 foot = gr.HTML(elem_id="foot", padding=False)
             settings = Panel(host, I18N)  # after the rest for the keyboard and on a phone, below the picture elsewhere
         with gr.Accordion(I18N("models"), open=False, elem_id="models"):  # shown where there are operator's buttons
@@ -74,7 +77,7 @@ def build(keeper: Keeper, operators: Operators, address: str = "") -> gr.Blocks:
         answered = {"inputs": [talk, settings.kept], "outputs": shown, "trigger_mode": "once", **QUIET}
         turns = [asking, chat.retry(desk.again, **answered)]
         turns += [go_on.click(desk.go_on, **answered), into.click(desk.translate, **answered)]
-        turns.append(chat.undo(desk.take_back, talk, shown, **SHORT))
+        turns.append(back.click(desk.take_back, [talk, number], shown, js=CHOSEN, **SHORT))
         stop.click(desk.stop, None, None, **SHORT)
         let_demo.click(desk.let_demo, None, None, **SHORT)
         cleared = [picture, second, notice, *shown]

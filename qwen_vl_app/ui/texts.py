@@ -67,6 +67,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "answer": ("Answer", "回答"),
     "shown": ("The chosen picture", "已选择的图片"),
     "go_on": ("Go on", "继续写"),
+    "change": ("Change this question", "修改这个问题"),
     "into_english": ("In English", "译成英文"),
     "into_chinese": ("In Chinese", "译成中文"),
     "reused": ("picture re-used", "图片已复用"),
