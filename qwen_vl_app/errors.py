@@ -4,6 +4,7 @@ AppError
 ├── BadRequest 400
 │   ├── InvalidField            a field of a request is missing, of the wrong type or out of range
 │   ├── SettingOutOfRange       a number in the page's settings
+│   ├── TooManyPictures         more than one question takes on the page
 │   ├── SecondPictureNeeded     a comparison with one picture
 │   ├── UnreadablePicture       the bytes are not a picture this program reads
 │   ├── PictureTooLarge         more pixels than will be decoded
@@ -98,6 +99,12 @@ class SecondPictureNeeded(BadRequest):
     code = "second_picture_needed"
     en = "This task takes two pictures: please choose the second one too."
     zh = "这项任务需要两张图片：请再选择第二张。"
+
+
+class TooManyPictures(BadRequest):
+    code = "too_many_pictures"
+    en = "One question takes {limit} pictures. Remove some, or ask about the others in another question."
+    zh = "一个问题最多可添加 {limit} 张图片。请移除一些，或在另一个问题中询问其他图片。"
 
 
 class UnreadablePicture(BadRequest):

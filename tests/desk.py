@@ -23,7 +23,7 @@ from tests.fake_engine import FakeEngine
 
 T = TypeVar("T")
 SIDE = 32  # px
-CHAT, STATUS, TALK, QUESTION, TASK, SUBMIT, STOP = range(7)
+CHAT, STATUS, TALK, QUESTION, TASK, ADDED, SHELF, SUBMIT, STOP = range(9)
 
 
 def make(name: str = "a.png", shade: int = 7) -> Image:

@@ -117,3 +117,38 @@ def test_formulas_are_rendered_tags_are_not_and_copies_are_exact(
         page.locator("#chat [aria-label='Copy message']").last.click()
         copied = page.evaluate("navigator.clipboard.readText()")
         assert "<img src=x onerror=alert(1)>" in copied and "&lt;" not in copied
+
+
+def test_pictures_are_added_named_in_the_words_taken_away_and_kept(
+    browser: Browser, url: str, engine: FakeEngine, drawing: Path, tmp_path: Path
+) -> None:
+    engine.answers = ["A red circle.", "The second is larger.", "Yes."]
+    files = [tmp_path / f"{name}.png" for name in ("one", "two", "three")]
+    for side, file in enumerate(files, 1):
+        Image.new("RGB", (40 * side, 40), "red").save(file)
+    with opened(browser, url) as page:
+        choose(page, drawing)
+        page.locator("#submit").click()
+        finished(page)
+        page.set_input_files("#buttons input[type=file]", [str(file) for file in files])
+        expect(page.locator(".added img")).to_have_count(3)
+        page.get_by_label("Remove picture 2").click()
+        expect(page.locator(".added img")).to_have_count(2)
+        ask(page, "Is [2] larger than [1]?")
+        expect(page.locator("#chat [data-testid=bot]")).to_have_count(2)
+        finished(page)
+        expect(page.locator(".added")).to_have_count(0)
+        expect(page.locator("#chat .user-row").last.locator("img")).to_have_count(2)
+        kinds = [type(part).__name__ for part in engine.requests[-1].messages[2].parts]
+        assert kinds == ["Text", "Image", "Text", "Image", "Text"] and len(engine.requests[-1].messages[0].parts) == 2
+        page.wait_for_function("store.all().then((all) => all[0]?.more?.length === 2)")
+        page.reload()
+        page.locator("[data-do=history]").click()
+        page.locator("#history .open").first.click()
+        expect(page.locator("#chat .user-row").last.locator("img")).to_have_count(2)
+        ask(page, "Really?")
+        expect(page.locator("#chat [data-testid=bot]")).to_have_count(3)
+        finished(page)
+        assert [len(message.parts) for message in engine.requests[-1].messages] == [2, 1, 5, 1, 1]
+        page.get_by_label("Change this question").nth(1).click()
+        expect(page.locator(".added img")).to_have_count(2)

@@ -16,7 +16,7 @@ TALK = Talk("folder/a.png", (Exchange("What?", "A circle.", by_demo=True), Excha
 
 
 def opened(page: Desk, kept: object, picture: str | None, second: str | None = None) -> View:
-    return run(Past(page).reopen(kept, picture, second, {}, request()))
+    return run(Past(page).reopen(kept, picture, second, [], {}, request()))
 
 
 def test_what_the_browser_is_told_opens_the_same_conversation() -> None:

@@ -14,6 +14,7 @@ from qwen_vl_app.host import DEMO, Host
 from qwen_vl_app.media import Picture
 from qwen_vl_app.tasks import ASK, TASKS
 from qwen_vl_app.ui import markup
+from qwen_vl_app.ui.added import shelved
 from qwen_vl_app.ui.album import Album
 from qwen_vl_app.ui.follow_ups import follow_ups
 from qwen_vl_app.ui.jobs import Job, Jobs
@@ -57,7 +58,7 @@ class Answering:
     async def _answer(self, turn: Turn, wishes: Wishes, job: Job, request: gr.Request) -> AsyncGenerator[View, None]:
         language = language_for(request)
         started = time.monotonic()
-        yield busy(status=markup.working(text("opening" if turn.talk.picture else "next", language)))
+        yield busy(status=markup.working(text("opening" if turn.pictures else "next", language)))
         job.stands_in = self.stand_in.wanted(turn.talk.picture)
         async for sign in self._loading(job, language):
             yield busy(status=sign)
@@ -104,8 +105,8 @@ async def replies(host: Host, asking: Request, started: float) -> AsyncGenerator
 async def pictures_of(turn: Turn, album: Album, wishes: Wishes) -> list[Picture]:
     """The conversation's pictures, as closely as the person or the task wants; raises as `Album.open`."""
     detail = wishes.detail or turn.talk.detail(turn.asked.task)
-    among = len(turn.talk.pictures)
-    return [await album.open(path, detail, among) for path in turn.talk.pictures]
+    among = len(turn.pictures)
+    return [await album.open(path, detail, among) for path in turn.pictures]
 
 
 def asked_of(host: Host, turn: Turn, pictures: Sequence[Picture], request: gr.Request) -> Request:
@@ -118,7 +119,8 @@ def asked_of(host: Host, turn: Turn, pictures: Sequence[Picture], request: gr.Re
 def _writing(turn: Turn, reply: Reply, language: Language) -> View:
     chat = bubbles(turn.talk.with_exchange(turn.asked, turn.begun + reply.text, by_demo=turn.by_demo), language)
     status = markup.working(progress_text(reply.progress, language), share(reply.progress))
-    return busy(chat=chat, status=status, question="" if turn.typed and reply.accepted and not reply.tokens else None)
+    sent = turn.typed and reply.accepted and not reply.tokens
+    return busy(chat=chat, status=status, **({"question": "", **shelved((), language)} if sent else {}))
 
 
 def _closed(turn: Turn, reply: Reply, pictures: Sequence[Picture], language: Language) -> View:
@@ -127,13 +129,14 @@ def _closed(turn: Turn, reply: Reply, pictures: Sequence[Picture], language: Lan
     cut = cut and not turn.by_demo  # the model will not go on with another's words
     written = turn.talk.with_exchange(turn.asked, turn.begun + reply.text, cut, turn.by_demo)
     kept = written if reply.text else turn.before
+    unanswered = turn.typed and not reply.text
     figures = summary(reply, language, pictures[0] if pictures else None)
     marked = f"{text('demo_title', language)} · {figures}" if turn.by_demo and figures else figures
     return idle(
         chat=bubbles(kept, language),
         status=markup.done(marked, follow_ups(kept, language) if reply.text else ""),
         talk=kept,
-        question=turn.asked.typed if turn.typed and not reply.text else None,
+        **({"question": turn.asked.typed, **shelved(turn.asked.pictures, language)} if unanswered else {}),
         task=gr.update(value=ASK.name) if turn.typed and reply.text else None,
     )
 

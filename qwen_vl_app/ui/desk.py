@@ -10,6 +10,7 @@ from qwen_vl_app.errors import Language, NotReady
 from qwen_vl_app.host import Host
 from qwen_vl_app.tasks import ASK, DESCRIBE, TASKS
 from qwen_vl_app.ui import markup
+from qwen_vl_app.ui.added import shelved
 from qwen_vl_app.ui.album import Album
 from qwen_vl_app.ui.answering import Answering, asked_of, pictures_of, replies
 from qwen_vl_app.ui.asked import asking
@@ -81,13 +82,14 @@ class Desk:
         task: str,
         second: str | None,
         kept: object,
+        added: tuple[str, ...],
         request: gr.Request,
     ) -> AsyncGenerator[View, None]:
         """Answer the question about the picture (or both), or go on in the conversation about it."""
 
         def turn(language: Language) -> Turn:
             about = talk.about(picture, second if TASKS[task].pictures > 1 else None)
-            return Turn(talk, about, asking(about, TASKS[task], question, language), typed=True)
+            return Turn(talk, about, asking(about, TASKS[task], question, language, added), typed=True)
 
         async for view in self.answering.run(turn, kept, request):
             yield view
@@ -112,8 +114,11 @@ class Desk:
         if not isinstance(number, int) or not 0 <= number < len(talk.exchanges):
             return idle()
         asked, before = talk.exchanges[number].asked, talk.until(number)
-        shown, task = bubbles(before, language_for(request)), gr.update(value=asked.task)
-        return idle(chat=shown, status="", talk=before, question=asked.typed, task=task)
+        language, task = language_for(request), gr.update(value=asked.task)
+        shown = bubbles(before, language)
+        return idle(
+            chat=shown, status="", talk=before, question=asked.typed, task=task, **shelved(asked.pictures, language)
+        )
 
     async def stop(self, request: gr.Request) -> None:
         """End this page's own answer."""
@@ -126,8 +131,14 @@ class Desk:
     async def clear(self, request: gr.Request) -> View:
         """A new conversation: picture, answers and question as on a first visit."""
         await self.answering.jobs.stop(session_of(request), clear=True)
-        question, task = DESCRIBE.prompt(language_for(request)), gr.update(value=DESCRIBE.name)
-        return None, None, "", *idle(chat=[], status="", talk=Talk(), question=question, task=task)
+        language, task = language_for(request), gr.update(value=DESCRIBE.name)
+        question = DESCRIBE.prompt(language)
+        return (
+            None,
+            None,
+            "",
+            *idle(chat=[], status="", talk=Talk(), question=question, task=task, **shelved((), language)),
+        )
 
     async def describe(self, image: str | None, prompt: str, request: gr.Request) -> AsyncGenerator[str, None]:
         """The description of a picture, or the answer to `prompt` about it, as it grows."""

@@ -3,7 +3,7 @@ const conversations = (() => {
   "use strict";
   const words = FACTS.words;
   const TITLE = 60; // characters of an answer that name a conversation
-  const NONE = { id: "", pictures: "" };
+  const NONE = { id: "", pictures: "", more: [] };
   let current = NONE; // what is on the page; its pictures by their paths on the server
   let waiting = null; // what the page is about to take over
 
@@ -31,19 +31,25 @@ const conversations = (() => {
     picture: await content(picture),
     second_name,
     second: await content(second),
+    more: [],
   });
+  // The pictures added to later questions: what is kept already is not fetched again.
+  const added = (files, kept, paths) =>
+    Promise.all(files.map(async ({ path, name }, at) =>
+      paths[at] === path && kept[at] ? kept[at] : { name, picture: await content(path) }));
   const pathsOf = (picture, second) => `${picture ?? ""}\n${second ?? ""}`;
 
   // Told by the page after each turn what the conversation is now.
   const keep = guarded(async (record) => {
-    const { picture, second, exchanges } = record;
+    const { picture, second, more, exchanges } = record;
     if (!picture && !exchanges.length) current = NONE;
     if (!exchanges.length) return;
     const pictures = pathsOf(picture, second);
     const known = current.id && current.pictures === pictures && (await store.get(current.id));
     const item = known || (await fresh(record));
-    current = { id: item.id, pictures };
-    await store.put({ ...item, exchanges, changed: Date.now() });
+    const files = await added(more, item.more ?? [], known ? current.more : []);
+    current = { id: item.id, pictures, more: more.map(({ path }) => path) };
+    await store.put({ ...item, more: files, exchanges, changed: Date.now() });
   });
 
   const upload = async (picture, name) => {
@@ -61,8 +67,9 @@ const conversations = (() => {
     if (!item) return;
     const file = await upload(item.picture, item.name);
     const second = await upload(item.second, item.second_name);
-    waiting = [{ exchanges: item.exchanges }, file, second];
-    current = { id, pictures: pathsOf(file?.path, second?.path) };
+    const more = await Promise.all((item.more ?? []).map((each) => upload(each.picture, each.name)));
+    waiting = [{ exchanges: item.exchanges }, file, second, more];
+    current = { id, pictures: pathsOf(file?.path, second?.path), more: more.map(({ path }) => path) };
     dialog().close();
     document.getElementById("reopen").click();
   });

@@ -24,9 +24,12 @@
   }, true);
 
   // Buttons in our own pieces of HTML press hidden ones of Gradio's, which carry the event.
+  window.pressed = { number: null }; // which of several, for the event's handler
   document.addEventListener("click", (event) => {
-    const name = event.target.closest?.("[data-press]")?.dataset.press;
-    if (name) button(name)?.click();
+    const { press: name, number } = event.target.closest?.("[data-press]")?.dataset ?? {};
+    if (!name) return;
+    pressed.number = number === undefined ? null : Number(number);
+    button(name)?.click();
   });
 
   // What is changed in the settings, gathered here: Gradio would hand two quick changes the same old state.

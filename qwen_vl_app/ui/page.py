@@ -11,12 +11,13 @@ from qwen_vl_app.keeper import Keeper
 from qwen_vl_app.peers import Operators
 from qwen_vl_app.tasks import DESCRIBE
 from qwen_vl_app.ui import choice
+from qwen_vl_app.ui.added import PRESSED, Added
 from qwen_vl_app.ui.arrival import CLICKS, Arrival
 from qwen_vl_app.ui.desk import Desk
 from qwen_vl_app.ui.document import TITLE
 from qwen_vl_app.ui.events import QUIET, SHORT
 from qwen_vl_app.ui.formula import DELIMITERS
-from qwen_vl_app.ui.parts import Picture, fetch_nothing
+from qwen_vl_app.ui.parts import AddButton, Picture, fetch_nothing
 from qwen_vl_app.ui.past import Past
 from qwen_vl_app.ui.results import Results
 from qwen_vl_app.ui.settings_panel import Panel
@@ -26,7 +27,6 @@ from qwen_vl_app.ui.texts import translations
 
 I18N = gr.I18n(**translations())
 QUEUE_FACTOR = 4  # Gradio's queue must never be the full one: the engine's is the one people wait in
-CHOSEN = "(talk, number) => [talk, questions.chosen()]"
 PICTURES = {".png", ".jpg", ".jpeg", ".webp"}
 
 
@@ -43,7 +43,7 @@ def build(keeper: Keeper, operators: Operators, address: str = "") -> gr.Blocks:
         tools, head = gr.HTML(elem_id="tools", padding=False), gr.HTML(elem_id="head", padding=False)
         arrival, beat = gr.HTML(elem_id="arrival", padding=False), gr.Timer(BEAT, active=False)
         steps = gr.HTML(elem_id="steps", padding=False, js_on_load=CLICKS)
-        talk, good = gr.State(Talk()), gr.State(None)
+        talk, good, added = gr.State(Talk()), gr.State(None), gr.State(())
         with gr.Row(elem_id="desk", equal_height=False):
             with gr.Column(elem_id="left", scale=4, min_width=300):
                 picture, second = _picture(), _second()
@@ -57,32 +57,34 @@ def build(keeper: Keeper, operators: Operators, address: str = "") -> gr.Blocks:
                 files = gr.HTML(elem_id="files", padding=False)
                 task, sets = _choices()
                 question = _question()
-                submit, stop, clear = _buttons()
+                shelf = gr.HTML(elem_id="added", padding=False)
+                add, submit, stop, clear = _buttons()
                 hidden = ("go-on", "translate", "take-back")
                 go_on, into, back = (gr.Button(elem_id=name, visible="hidden") for name in hidden)
-                number = gr.JSON(visible="hidden")  # of the question to be changed, from 0
+                number = gr.JSON(visible="hidden")  # of what was pressed, from 0, where there are several
                 foot = gr.HTML(elem_id="foot", padding=False)
             settings = Panel(host, I18N)  # after the rest for the keyboard and on a phone, below the picture elsewhere
         with gr.Accordion(I18N("models"), open=False, elem_id="models"):  # shown where there are operator's buttons
             models = gr.HTML(padding=False, js_on_load=CLICKS)
-        shown = [chat, status, talk, question, task, submit, stop]
+        shown = [chat, status, talk, question, task, added, shelf, submit, stop]
         page.load(desk.greet, None, [tools, head, question], **SHORT)
         model = Arrival(keeper, operators)
         of_model = [head, arrival, steps, models, foot, beat]
         gr.on([page.load, beat.tick], model.arrive, None, of_model, **SHORT)
         for buttons in (steps, models):
             buttons.click(model.act, None, of_model, **SHORT)
-        asked = [picture, question, talk, task, second, settings.kept]
+        asked = [picture, question, talk, task, second, settings.kept, added]
         asking = gr.on([submit.click, question.submit], desk.submit, asked, shown, trigger_mode="once", **QUIET)
         answered = {"inputs": [talk, settings.kept], "outputs": shown, "trigger_mode": "once", **QUIET}
         turns = [asking, chat.retry(desk.again, **answered)]
         turns += [go_on.click(desk.go_on, **answered), into.click(desk.translate, **answered)]
-        turns.append(back.click(desk.take_back, [talk, number], shown, js=CHOSEN, **SHORT))
+        turns.append(back.click(desk.take_back, [talk, number], shown, js=PRESSED, **SHORT))
         stop.click(desk.stop, None, None, **SHORT)
         let_demo.click(desk.let_demo, None, None, **SHORT)
         cleared = [picture, second, notice, *shown]
         turns.append(clear.click(desk.clear, None, cleared, **SHORT))
         turns.append(Past(desk).wire(talk, turns, settings.kept, [second, picture, good, notice, *shown]))
+        Added(desk.album).wire(added, add, shelf, notice, number)
         Results(desk.album).wire(talk, turns, settings.kept, [result, files])
         page.load(choice.offer, None, [task, sets], **SHORT)
         task.change(choice.pick_task, [task, question], [question, second, sets], **SHORT)
@@ -176,12 +178,13 @@ def _question() -> gr.Textbox:
     )
 
 
-def _buttons() -> tuple[gr.Button, gr.Button, gr.Button]:
+def _buttons() -> tuple[AddButton, gr.Button, gr.Button, gr.Button]:
     with gr.Row(elem_id="buttons"):
-        clear = gr.Button(I18N("clear"), elem_id="clear", min_width=90, scale=1)
-        submit = gr.Button(I18N("submit"), variant="primary", elem_id="submit", min_width=120, scale=2)
-        stop = gr.Button(I18N("stop"), variant="stop", elem_id="stop", visible=False, min_width=120, scale=2)
-    return submit, stop, clear
+        add = AddButton(I18N("add"), file_count="multiple", elem_id="add", min_width=86, scale=1)
+        clear = gr.Button(I18N("clear"), elem_id="clear", min_width=64, scale=1)
+        submit = gr.Button(I18N("submit"), variant="primary", elem_id="submit", min_width=110, scale=2)
+        stop = gr.Button(I18N("stop"), variant="stop", elem_id="stop", visible=False, min_width=110, scale=2)
+    return add, submit, stop, clear
 
 
 def _api(desk: Desk) -> None:

@@ -2,7 +2,7 @@
 
 import gradio as gr
 from gradio import component_meta, processing_utils
-from gradio.data_classes import ImageData
+from gradio.data_classes import FileData, ImageData, ListFiles
 
 from qwen_vl_app.errors import RemoteUrlRefused
 
@@ -22,6 +22,33 @@ class Picture(gr.Image):  # type: ignore[misc]  # gradio has no types
     def postprocess(self, value: str | None) -> ImageData | None:
         """The file to show, served as it is."""
         return ImageData(path=value) if value else None
+
+
+class AddButton(gr.UploadButton):  # type: ignore[misc]
+    """A button to choose files with, whose value are paths; the files are neither opened nor copied."""
+
+    is_template = True
+
+    def preprocess(self, payload: ListFiles | FileData | None) -> list[str]:
+        """The paths of the uploaded files."""
+        return paths_in(payload)
+
+
+class Pictures(gr.File):  # type: ignore[misc]
+    """A list of files whose values are paths, as in `AddButton`."""
+
+    is_template = True
+
+    def preprocess(self, payload: ListFiles | FileData | None) -> list[str]:
+        """The paths of the uploaded files."""
+        return paths_in(payload)
+
+
+def paths_in(payload: ListFiles | FileData | None) -> list[str]:
+    """The paths of what was uploaded."""
+    if payload is None:
+        return []
+    return [file.path for file in (payload if isinstance(payload, ListFiles) else [payload])]
 
 
 async def _refuse(*_: object, **__: object) -> str:

@@ -10,9 +10,11 @@ import gradio as gr
 from qwen_vl_app.errors import InvalidField
 from qwen_vl_app.tasks import ASK, TASKS
 from qwen_vl_app.ui import markup
+from qwen_vl_app.ui.added import shelved
 from qwen_vl_app.ui.desk import Desk
 from qwen_vl_app.ui.events import SHORT
 from qwen_vl_app.ui.follow_ups import follow_ups
+from qwen_vl_app.ui.parts import Pictures
 from qwen_vl_app.ui.person import language_for, session_of
 from qwen_vl_app.ui.talk import Exchange, Talk, bubbles
 from qwen_vl_app.ui.view import View, idle, told
@@ -25,19 +27,27 @@ class Past:
         self._desk = desk
 
     async def record(self, talk: Talk) -> dict[str, Any]:
-        """The conversation as the browser keeps it."""
-        exchanges = [asdict(exchange) for exchange in talk.exchanges]
+        """The conversation as the browser keeps it; an exchange names its pictures by their places in `more`."""
+        more = talk.pictures[len(talk.first) :]
+        exchanges = [{**asdict(each), "pictures": [more.index(p) for p in each.pictures]} for each in talk.exchanges]
         names = {"name": Path(talk.picture).name, "second_name": Path(talk.second).name}
-        return {"picture": talk.picture, "second": talk.second, "exchanges": exchanges, **names}
+        files = [{"path": path, "name": Path(path).name} for path in more]
+        return {"picture": talk.picture, "second": talk.second, "more": files, "exchanges": exchanges, **names}
 
     async def reopen(
-        self, opening: object, picture: str | None, second: str | None, kept: object, request: gr.Request
+        self,
+        opening: object,
+        picture: str | None,
+        second: str | None,
+        more: list[str],
+        kept: object,
+        request: gr.Request,
     ) -> View:
         """The page with a conversation that the browser had kept; its pictures have been uploaded again."""
         language = language_for(request)
         await self._desk.answering.jobs.stop(session_of(request), clear=True)
         try:
-            talk = Talk(picture or "", exchanges_in(opening), second or "")
+            talk = Talk(picture or "", exchanges_in(opening, more), second or "")
             for path in talk.pictures:
                 await self._desk.album.open(path)
         except Exception as error:
@@ -46,7 +56,13 @@ class Past:
         shown = bubbles(talk, language)
         status = markup.done("", follow_ups(talk, language))
         beside = gr.update(value=second, visible=bool(second))
-        return beside, picture, picture, facts, *idle(chat=shown, status=status, talk=talk, question="")
+        return (
+            beside,
+            picture,
+            picture,
+            facts,
+            *idle(chat=shown, status=status, talk=talk, question="", **shelved((), language)),
+        )
 
     def wire(self, talk: gr.State, turns: Sequence[Any], kept: Any, parts: Sequence[Any]) -> Any:
         """Tell the browser after each of `turns` what was said; returns the event that takes one up again.
@@ -54,37 +70,39 @@ class Past:
         `parts`: second, picture, good one, notice, view.
         """
         record, opening = gr.JSON(visible="hidden"), gr.JSON(visible="hidden")
+        more = Pictures(file_count="multiple", visible="hidden")
         for turn in turns:
             turn.then(self.record, talk, record, **SHORT).then(
                 None, record, None, js="(record) => conversations.keep(record)", **SHORT
             )
         return gr.Button(elem_id="reopen", visible="hidden").click(
             self.reopen,
-            [opening, parts[1], parts[0], kept],
+            [opening, parts[1], parts[0], more, kept],
             list(parts),
-            js="(opening, picture, second, kept) => [...conversations.take(), kept]",
+            js="(opening, picture, second, more, kept) => [...conversations.take(), kept]",
             **SHORT,
         )
 
 
-def exchanges_in(opening: object) -> tuple[Exchange, ...]:
-    """The exchanges that a browser had kept.
+def exchanges_in(opening: object, more: Sequence[str] = ()) -> tuple[Exchange, ...]:
+    """The exchanges that a browser had kept, with the paths of the pictures added to them, uploaded again as `more`.
 
     Raises:
         InvalidField: they are not of the form in which `Past.record` gave them.
     """
     given = opening.get("exchanges") if isinstance(opening, dict) else None
     try:
-        return tuple(_exchange(item) for item in given or ())
-    except (TypeError, KeyError, AttributeError):
+        return tuple(_exchange(item, more) for item in given or ())
+    except (TypeError, KeyError, AttributeError, IndexError):
         raise InvalidField(field="exchanges", why="is not what this page had kept") from None
 
 
-def _exchange(item: dict[str, Any]) -> Exchange:
+def _exchange(item: dict[str, Any], more: Sequence[str]) -> Exchange:
     question, answer = item["question"], item["answer"]
     if not (isinstance(question, str) and isinstance(answer, str) and question and answer):
         raise TypeError
     task, typed, title = (str(item.get(name) or "") for name in ("task", "typed", "title"))
     schema = item.get("schema") if isinstance(item.get("schema"), str) else None
     marks = bool(item.get("cut")), bool(item.get("by_demo"))
-    return Exchange(question, answer, *marks, task if task in TASKS else ASK.name, typed, title, schema)
+    pictures = tuple(more[number] for number in item.get("pictures") or ())
+    return Exchange(question, answer, *marks, task if task in TASKS else ASK.name, typed, title, schema, pictures)

@@ -1,6 +1,7 @@
 // Conversations with their pictures, kept in this browser only (IndexedDB). One object per conversation:
-// id, title, created and changed (ms), name and picture (Blob or null), second_name and second of a second picture, and
-// the exchanges as the server gave them: question, answer and how they were asked.
+// id, title, created and changed (ms), name and picture (Blob or null), second_name and second of a second picture, more
+// of those added to later questions (name and picture each), and the exchanges as the server gave them: question, answer
+// and how they were asked, their pictures by their places in more.
 const store = (() => {
   "use strict";
   const FORMAT = "ask-your-pictures/1";
@@ -42,8 +43,9 @@ const store = (() => {
     });
 
   const file = async (blob, name) => blob && { name, type: blob.type, data: await base64(blob) };
-  const portable = async ({ picture, name, second, second_name, ...rest }) => ({
+  const portable = async ({ picture, name, second, second_name, more, ...rest }) => ({
     ...rest,
+    more: await Promise.all((more ?? []).map((each) => file(each.picture, each.name))),
     picture: await file(picture, name),
     second: await file(second, second_name),
   });
@@ -58,10 +60,11 @@ const store = (() => {
 
   const isText = (value) => typeof value === "string";
   const isExchange = (value) => isText(value?.question) && isText(value?.answer);
+  const isFile = (file) => !file || (isText(file.data) && isText(file.name));
   const isConversation = (value) =>
     isText(value?.id) && isText(value?.title) && Number.isFinite(value.created) && Number.isFinite(value.changed) &&
     Array.isArray(value.exchanges) && value.exchanges.length && value.exchanges.every(isExchange) &&
-    [value.picture, value.second].every((file) => !file || (isText(file.data) && isText(file.name)));
+    [value.picture, value.second, ...(value.more ?? [])].every(isFile);
 
   const blobOf = ({ data, type }) => {
     const bytes = Uint8Array.from(atob(data), (char) => char.charCodeAt(0));
@@ -72,10 +75,11 @@ const store = (() => {
   const takeIn = async (json) => {
     const { format, conversations } = JSON.parse(json);
     if (format !== FORMAT || !conversations.every(isConversation)) throw new TypeError(format);
-    const items = conversations.map(({ id, title, created, changed, exchanges, picture, second }) => ({
+    const items = conversations.map(({ id, title, created, changed, exchanges, picture, second, more }) => ({
       id, title, created, changed, exchanges,
       name: picture?.name ?? "", picture: picture ? blobOf(picture) : null,
       second_name: second?.name ?? "", second: second ? blobOf(second) : null,
+      more: (more ?? []).map((each) => ({ name: each.name, picture: blobOf(each) })),
     }));
     for (const item of items) await put(item);
     return items.length;

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from qwen_vl_app.catalogue import Detail
@@ -9,6 +10,7 @@ from qwen_vl_app.chat import Image, Message, Text
 from qwen_vl_app.errors import Language
 from qwen_vl_app.tasks import TASKS
 from qwen_vl_app.ui.formula import shown
+from qwen_vl_app.ui.message import parts
 from qwen_vl_app.ui.texts import text
 
 CLOSER: tuple[Detail, ...] = ("coarse", "usual", "fine")
@@ -16,13 +18,17 @@ CLOSER: tuple[Detail, ...] = ("coarse", "usual", "fine")
 
 @dataclass(frozen=True)
 class Asked:
-    """One question: what the model is asked and by which task, what was typed, what the chat shows of it."""
+    """One question: what the model is asked and by which task, what was typed, what the chat shows of it.
+
+    `pictures` are the paths of those that were added to it.
+    """
 
     question: str
     task: str = "ask"
     typed: str = ""
     title: str = ""
     schema: str | None = None
+    pictures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -40,11 +46,12 @@ class Exchange:
     typed: str = ""
     title: str = ""
     schema: str | None = None
+    pictures: tuple[str, ...] = ()
 
     @property
     def asked(self) -> Asked:
         """The question, to be asked again."""
-        return Asked(self.question, self.task, self.typed or self.question, self.title, self.schema)
+        return Asked(self.question, self.task, self.typed or self.question, self.title, self.schema, self.pictures)
 
 
 @dataclass(frozen=True)
@@ -56,14 +63,19 @@ class Talk:
     second: str = ""
 
     @property
-    def pictures(self) -> tuple[str, ...]:
-        """The paths of the pictures that there are."""
+    def first(self) -> tuple[str, ...]:
+        """The paths of the pictures that it is about from the beginning."""
         return tuple(path for path in (self.picture, self.second) if path)
 
     @property
+    def pictures(self) -> tuple[str, ...]:
+        """The paths of all its pictures, in their order."""
+        return *self.first, *(path for exchange in self.exchanges for path in exchange.pictures)
+
+    @property
     def subject(self) -> str:
-        """The picture that places are in: of two, the one that is held against the first."""
-        return self.second or self.picture
+        """The picture that places are in: the last one, which may be held against the others."""
+        return self.pictures[-1] if self.pictures else ""
 
     def detail(self, task: str = "ask") -> Detail:
         """How closely its pictures are looked at: as its closest task needs, `task` being the next one."""
@@ -83,8 +95,8 @@ class Talk:
     def with_exchange(self, asked: Asked, answer: str, cut: bool = False, by_demo: bool = False) -> "Talk":
         """This conversation with one exchange more."""
         typed = asked.typed if asked.typed != asked.question else ""
-        one = Exchange(asked.question, answer, cut, by_demo, asked.task, typed, asked.title, asked.schema)
-        return replace(self, exchanges=(*self.exchanges, one))
+        how = asked.task, typed, asked.title, asked.schema, asked.pictures
+        return replace(self, exchanges=(*self.exchanges, Exchange(asked.question, answer, cut, by_demo, *how)))
 
 
 @dataclass(frozen=True)
@@ -102,6 +114,11 @@ class Turn:
     typed: bool = False
     by_demo: bool = False
 
+    @property
+    def pictures(self) -> tuple[str, ...]:
+        """The paths of the pictures that the model sees, in their order."""
+        return *self.talk.pictures, *self.asked.pictures
+
 
 def again(talk: Talk) -> Turn | None:
     """The last question once more; None if there is none."""
@@ -117,32 +134,34 @@ def rest(talk: Talk) -> Turn | None:
 
 
 def messages(turn: Turn, images: Sequence[Image]) -> tuple[Message, ...]:
-    """The whole conversation as the engine takes it; the pictures are in the first turn only.
+    """The whole conversation as the engine takes it, with the `images` of the turn's pictures.
 
     What the demo answered is left out where the model answers, and the other way round.
     """
+    left = iter(images)
+    first = list(islice(left, len(turn.talk.first)))
     turns: list[Message] = []
-    for exchange in (each for each in turn.talk.exchanges if each.by_demo == turn.by_demo):
-        turns.append(Message("user", (Text(exchange.question),)))
-        turns.append(Message("assistant", (Text(exchange.answer),)))
-    turns.append(Message("user", (Text(turn.asked.question),)))
+    for exchange in turn.talk.exchanges:
+        question = parts(exchange.question, list(islice(left, len(exchange.pictures))))
+        if exchange.by_demo == turn.by_demo:
+            turns += [Message("user", question), Message("assistant", (Text(exchange.answer),))]
+    turns.append(Message("user", parts(turn.asked.question, list(left))))
     if turn.begun:
         turns.append(Message("assistant", (Text(turn.begun),)))
-    turns[0] = Message("user", (*images, *turns[0].parts))
+    turns[0] = Message("user", (*first, *turns[0].parts))
     return tuple(turns)
 
 
 def bubbles(talk: Talk, language: Language) -> list[dict[str, Any]]:
     """The conversation as the chat shows it; an answer without text yet has no bubble, one of the demo says so."""
     turns: list[dict[str, Any]] = []
-    for exchange in talk.exchanges:
-        turns.append({"role": "user", "content": [_words(exchange.title or exchange.question)]})
+    for number, exchange in enumerate(talk.exchanges):
+        paths = *(() if number else talk.first), *exchange.pictures
+        pictures = [{"path": path, "alt_text": text("picture", language)} for path in paths]
+        turns.append({"role": "user", "content": [*pictures, _words(exchange.title or exchange.question)]})
         if exchange.answer:
             mark = [{"type": "text", "text": f"*{text('by_demo', language)}*"}] if exchange.by_demo else []
             turns.append({"role": "assistant", "content": [*mark, _words(exchange.answer)]})
-    if turns:
-        pictures = [{"path": path, "alt_text": text("picture", language)} for path in talk.pictures]
-        turns[0]["content"][:0] = pictures
     return turns
 
 

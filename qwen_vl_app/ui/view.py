@@ -10,7 +10,7 @@ from qwen_vl_app.ui.texts import text
 
 log = logging.getLogger(__name__)
 View = tuple[Any, ...]
-VIEWED = ("chat", "status", "talk", "question", "task")  # before Submit and Stop
+VIEWED = ("chat", "status", "talk", "question", "task", "added", "shelf")  # before Submit and Stop
 
 
 def busy(**parts: Any) -> View:
