@@ -15,7 +15,7 @@ from qwen_vl_app.chat import Image
 from qwen_vl_app.errors import AppError, UnreadablePicture
 from qwen_vl_app.host import Host
 from qwen_vl_app.media import Picture
-from qwen_vl_app.media.fit import Fit
+from qwen_vl_app.media.fit import Box, Fit
 from qwen_vl_app.settings import Settings
 from qwen_vl_app.ui.desk import Desk
 from qwen_vl_app.ui.view import View
@@ -39,13 +39,19 @@ class FakeHost(Host):
         self.details: list[Detail] = []
 
     async def picture(
-        self, source: Path | bytes, name: str, owner: str = "", among: int = 1, detail: Detail = "usual"
+        self,
+        source: Path | bytes,
+        name: str,
+        owner: str = "",
+        among: int = 1,
+        detail: Detail = "usual",
+        region: Box | None = None,
     ) -> Picture:
         self.opened += 1
         self.details.append(detail)
         if "bad" in name:
             raise UnreadablePicture(name=name)
-        return Picture(make(name), 40, 40, Fit(SIDE, SIDE, 0, 0, SIDE, SIDE), (0, 0, 40, 40))
+        return Picture(make(name), 40, 40, Fit(SIDE, SIDE, 0, 0, SIDE, SIDE), region or (0, 0, 40, 40))
 
 
 def desk(*answers: str | AppError | tuple[str, AppError], pause: float = 0.0) -> tuple[Desk, FakeEngine]:

@@ -57,7 +57,7 @@ def test_every_entry_gives_the_same_pixels(make: Callable[[Path], None], tmp_pat
 
     asyncio.run(describing._describe(host, [str(file)], Wanted(tasks.DESCRIBE, "What is this?", "en")))
     seen["command line"] = asked(engine)
-    asyncio.run(views(Desk(host).submit(str(file), "What is this?", Talk(), "describe", None, {}, request())))
+    asyncio.run(views(Desk(host).submit(str(file), "What is this?", Talk(), "describe", None, {}, (), None, request())))
     seen["page"] = asked(engine)
     with served(host, tmp_path) as address:
         Client(address, verbose=False).predict(handle_file(str(file)), api_name="/describe")

@@ -56,7 +56,7 @@ def test_what_the_demo_answered_goes_with_its_pictures() -> None:
 def test_added_pictures_are_sent_shown_and_taken_off_the_question() -> None:
     page, engine = desk("Two.")
     talk = Talk("a.png", (Exchange("What?", "A circle."),))
-    seen = run(views(page.submit("a.png", "And?", talk, "ask", None, {}, ("b.png",), request())))
+    seen = run(views(page.submit("a.png", "And?", talk, "ask", None, {}, ("b.png",), None, request())))
     assert [len(message.parts) for message in engine.requests[0].messages] == [2, 1, 2]
     assert last(seen, TALK).exchanges[-1].pictures == ("b.png",)
     assert last(seen, ADDED) == () and last(seen, TALK).subject == "b.png"
@@ -68,17 +68,17 @@ def test_added_pictures_are_sent_shown_and_taken_off_the_question() -> None:
 
 def test_a_question_that_fails_keeps_its_pictures() -> None:
     page, _ = desk("")
-    seen = run(views(page.submit("a.png", "And?", Talk(), "ask", None, {}, ("b.png",), request())))
+    seen = run(views(page.submit("a.png", "And?", Talk(), "ask", None, {}, ("b.png",), None, request())))
     assert last(seen, ADDED) == ("b.png",) and last(seen, QUESTION) == "And?"
     with pytest.raises(gr.Error, match="cannot be read"):
-        run(views(page.submit("a.png", "And?", Talk(), "ask", None, {}, ("bad.png",), request())))
+        run(views(page.submit("a.png", "And?", Talk(), "ask", None, {}, ("bad.png",), None, request())))
 
 
 def test_an_added_picture_is_enough_to_ask_about_and_to_compare_with() -> None:
     page, engine = desk("One.", "PASS")
-    run(views(page.submit(None, "", Talk(), "describe", None, {}, ("b.png",), request())))
+    run(views(page.submit(None, "", Talk(), "describe", None, {}, ("b.png",), None, request())))
     assert len(engine.requests[0].messages[0].parts) == 2
-    seen = run(views(page.submit("a.png", "", Talk(), "inspect", None, {}, ("b.png",), request())))
+    seen = run(views(page.submit("a.png", "", Talk(), "inspect", None, {}, ("b.png",), None, request())))
     assert len(engine.requests[1].messages[0].parts) == 3 and "data-press" not in last(seen, STATUS)
 
 

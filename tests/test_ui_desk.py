@@ -18,11 +18,11 @@ FACTS = '<div class="status facts">Seen as 32 × 32 px · 1 tokens · 0.1 % of t
 
 def test_the_first_description_and_a_follow_up() -> None:
     page, engine = desk("A red circle.", "On the left.")
-    seen = run(views(page.submit("a.png", "Describe this picture.", Talk(), "ask", None, {}, (), request())))
+    seen = run(views(page.submit("a.png", "Describe this picture.", Talk(), "ask", None, {}, (), None, request())))
     talk = last(seen, TALK)
     assert talk == Talk("a.png", (Exchange("Describe this picture.", "A red circle."),))
     assert last(seen, QUESTION) == "" and "tokens/s" in last(seen, STATUS)
-    seen = run(views(page.submit("a.png", " Where? ", talk, "ask", None, {}, (), request())))
+    seen = run(views(page.submit("a.png", " Where? ", talk, "ask", None, {}, (), None, request())))
     assert [bubble["content"][-1]["text"] for bubble in last(seen, CHAT)] == [
         "Describe this picture.",
         "A red circle.",
@@ -35,14 +35,14 @@ def test_the_first_description_and_a_follow_up() -> None:
 
 def test_the_buttons_change_places() -> None:
     page, _ = desk("A red circle.")
-    seen = run(views(page.submit("a.png", "What?", Talk(), "ask", None, {}, (), request())))
+    seen = run(views(page.submit("a.png", "What?", Talk(), "ask", None, {}, (), None, request())))
     assert (seen[0][SUBMIT]["visible"], seen[0][STOP]["visible"]) == (False, True)
     assert (seen[-1][SUBMIT]["visible"], seen[-1][STOP]["visible"]) == (True, False)
 
 
 def test_progress_is_shown_before_the_first_word() -> None:
     page, _ = desk("A red circle.")
-    seen = run(views(page.submit("a.png", "What?", Talk(), "ask", None, {}, (), request("zh"))))
+    seen = run(views(page.submit("a.png", "What?", Talk(), "ask", None, {}, (), None, request("zh"))))
     status = "".join(view[STATUS] for view in seen if isinstance(view[STATUS], str))
     assert all(
         words in status for words in ("正在打开图片", "前面还有 1 个", "正在看图", "正在读取 32 / 74", "正在书写")
@@ -51,7 +51,7 @@ def test_progress_is_shown_before_the_first_word() -> None:
 
 def test_an_empty_question_asks_for_the_description() -> None:
     page, engine = desk("ok")
-    run(views(page.submit("a.png", "  ", Talk(), "ask", None, {}, (), request("zh"))))
+    run(views(page.submit("a.png", "  ", Talk(), "ask", None, {}, (), None, request("zh"))))
     assert engine.requests[0].messages[0].parts[-1] == Text(tasks.DESCRIBE.prompt("zh"))
 
 
@@ -59,14 +59,14 @@ def test_an_empty_question_asks_for_the_description() -> None:
 def test_nothing_is_described_without_a_picture(question: str) -> None:
     page, engine = desk("ok")
     with pytest.raises(gr.Error, match="请选择一张图片"):
-        run(views(page.submit(None, question, Talk(), "ask", None, {}, (), request("zh"))))
+        run(views(page.submit(None, question, Talk(), "ask", None, {}, (), None, request("zh"))))
     assert not engine.requests
 
 
 @pytest.mark.parametrize("task", ["ask", "describe"])
 def test_words_of_ones_own_need_no_picture_whatever_task_is_chosen(task: str) -> None:
     page, engine = desk("Hi.")
-    run(views(page.submit(None, "Hello?", Talk(), task, None, {}, (), request())))
+    run(views(page.submit(None, "Hello?", Talk(), task, None, {}, (), None, request())))
     assert engine.requests[0].messages[0].parts == (Text("Hello?"),)
 
 
@@ -83,7 +83,7 @@ async def collect_until_error(generator: AsyncGenerator[View, None]) -> tuple[li
 def test_a_refusal_keeps_the_question_and_the_old_answers() -> None:
     page, _ = desk(QueueFull(waiting=64))
     talk = Talk("a.png", (Exchange("What?", "A circle."),))
-    seen, message = run(collect_until_error(page.submit("b.png", "Where?", talk, "ask", None, {}, (), request())))
+    seen, message = run(collect_until_error(page.submit("b.png", "Where?", talk, "ask", None, {}, (), None, request())))
     assert message == "64 questions are waiting already. Please try again in a moment."
     assert message in last(seen, STATUS) and last(seen, TALK) == talk and last(seen, QUESTION) == "Where?"
     assert seen[-1][SUBMIT]["visible"] is True
@@ -91,7 +91,9 @@ def test_a_refusal_keeps_the_question_and_the_old_answers() -> None:
 
 def test_a_failure_in_the_middle_keeps_what_was_written() -> None:
     page, _ = desk(("A red", EngineFailed()))
-    seen, message = run(collect_until_error(page.submit("a.png", "What?", Talk(), "ask", None, {}, (), request("zh"))))
+    seen, message = run(
+        collect_until_error(page.submit("a.png", "What?", Talk(), "ask", None, {}, (), None, request("zh")))
+    )
     assert "请再试一次" in message and last(seen, TALK).exchanges == (Exchange("What?", "A red"),)
 
 

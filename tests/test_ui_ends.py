@@ -36,10 +36,10 @@ def test_stop_keeps_what_is_written_and_ends_only_its_own() -> None:
 
     async def both() -> tuple[list[View], list[View]]:
         mine = asyncio.create_task(
-            views(page.submit("a.png", "What?", Talk(), "ask", None, {}, (), request(page="mine")))
+            views(page.submit("a.png", "What?", Talk(), "ask", None, {}, (), None, request(page="mine")))
         )
         other = asyncio.create_task(
-            views(page.submit("a.png", "What?", Talk(), "ask", None, {}, (), request(page="other")))
+            views(page.submit("a.png", "What?", Talk(), "ask", None, {}, (), None, request(page="other")))
         )
         await asyncio.sleep(0.5)
         await page.stop(request(page="mine"))
@@ -62,7 +62,7 @@ def test_stop_before_the_first_word_gives_the_question_back() -> None:
     page, _ = desk("word " * 50, pause=0.2)
 
     async def stopped() -> list[View]:
-        task = asyncio.create_task(views(page.submit("a.png", "What?", Talk(), "ask", None, {}, (), request())))
+        task = asyncio.create_task(views(page.submit("a.png", "What?", Talk(), "ask", None, {}, (), None, request())))
         await asyncio.sleep(0.1)
         await page.stop(request())
         return await task
@@ -78,7 +78,7 @@ def test_a_question_waits_for_a_model_that_is_being_loaded(monkeypatch: pytest.M
 
     async def waits() -> list[View]:
         asyncio.get_running_loop().call_later(0.05, setattr, engine, "state", "ready")
-        return await views(page.submit("a.png", "What?", Talk(), "ask", None, {}, (), request()))
+        return await views(page.submit("a.png", "What?", Talk(), "ask", None, {}, (), None, request()))
 
     seen = run(waits())
     assert (
@@ -104,7 +104,7 @@ def test_clear_begins_anew_and_silences_a_running_answer() -> None:
         seen: list[View] = []
 
         async def watch() -> None:
-            async for view in page.submit("a.png", "What?", Talk(), "ask", None, {}, (), request()):
+            async for view in page.submit("a.png", "What?", Talk(), "ask", None, {}, (), None, request()):
                 seen.append(view)
 
         task = asyncio.create_task(watch())
@@ -123,7 +123,7 @@ def test_a_page_that_is_closed_frees_its_place() -> None:
     page, engine = desk("word " * 200, pause=0.01)
 
     async def left() -> None:
-        generator = page.submit("a.png", "What?", Talk(), "ask", None, {}, (), request())
+        generator = page.submit("a.png", "What?", Talk(), "ask", None, {}, (), None, request())
         async for view in generator:
             if isinstance(view[CHAT], list) and len(view[CHAT]) == 2:
                 break

@@ -170,7 +170,7 @@ def test_a_question_that_waits_ends_with_the_reason_and_stays_in_its_box(monkeyp
 
         failing, views_ = asyncio.create_task(fails()), []
         try:
-            async for view in page.submit("a.png", "What?", Talk(), "ask", None, {}, (), request()):
+            async for view in page.submit("a.png", "What?", Talk(), "ask", None, {}, (), None, request()):
                 views_.append(view)
         except gr.Error as error:
             return views_, error.message

@@ -40,7 +40,9 @@ def waiting(page: Desk, then: Any) -> list[View]:
     """What is seen of a question that waits, while `then` happens after a moment."""
 
     async def ask() -> list[View]:
-        asked = asyncio.create_task(views(page.submit("a.png", "What?", Talk(), "ask", None, {}, (), request("zh"))))
+        asked = asyncio.create_task(
+            views(page.submit("a.png", "What?", Talk(), "ask", None, {}, (), None, request("zh")))
+        )
         await asyncio.sleep(0.05)
         await then()
         return await asked

@@ -38,7 +38,7 @@ def test_a_question_is_taken_back_to_be_changed() -> None:
 
 def test_an_answer_goes_on_where_the_limit_ended_it() -> None:
     page, engine = desk("There is a red circle.", " red circle.")
-    seen = run(views(page.submit("a.png", "What?", Talk(), "ask", None, {"max_tokens": 3}, (), request())))
+    seen = run(views(page.submit("a.png", "What?", Talk(), "ask", None, {"max_tokens": 3}, (), None, request())))
     talk = last(seen, TALK)
     assert talk.exchanges == (Exchange("What?", "There is a", cut=True),)
     assert 'data-press="go-on">Go on<' in last(seen, STATUS) and "Ended at the length limit" in last(seen, STATUS)
@@ -75,7 +75,7 @@ def test_settings_reach_the_engine_and_the_picture() -> None:
         "seed": 3,
         "detail": "coarse",
     }
-    run(views(page.submit("a.png", "What?", Talk(), "ask", None, kept, (), request())))
+    run(views(page.submit("a.png", "What?", Talk(), "ask", None, kept, (), None, request())))
     sent = engine.requests[0]
     assert sent.messages[0] == Message("system", (Text("Be brief."),)) and sent.max_tokens == 99
     taken = sent.sampling
@@ -86,5 +86,5 @@ def test_settings_reach_the_engine_and_the_picture() -> None:
 def test_a_setting_out_of_range_is_refused_in_words() -> None:
     page, engine = desk("ok")
     with pytest.raises(gr.Error, match=r"“temperature”必须是 0 到 2 之间的数"):
-        run(views(page.submit("a.png", "What?", Talk(), "ask", None, {"temperature": 9}, (), request("zh"))))
+        run(views(page.submit("a.png", "What?", Talk(), "ask", None, {"temperature": 9}, (), None, request("zh"))))
     assert not engine.requests

@@ -7,10 +7,12 @@ from typing import TypeAlias
 from qwen_vl_app.catalogue import Detail
 from qwen_vl_app.host import Host
 from qwen_vl_app.media import Picture
+from qwen_vl_app.media.fit import Box
+from qwen_vl_app.ui.portion import Portion, in_pixels
 from qwen_vl_app.ui.preview import png, shown_by_browsers
 
 LIMIT = 128 * 1024 * 1024  # bytes of pixels
-Key: TypeAlias = tuple[Path, Detail, int, str]
+Key: TypeAlias = tuple[Path, Detail, int, str, Box | None]
 PREVIEW = ".png"  # is added to the name of what browsers cannot draw
 
 
@@ -22,16 +24,28 @@ class Album:
         self._limit = limit
         self._pictures: OrderedDict[Key, Picture] = OrderedDict()
 
-    async def open(self, path: str, detail: Detail = "usual", among: int = 1) -> Picture:
-        """The uploaded picture at `path`, one of `among` of a question, fitted for the model and the detail wanted.
+    async def open(
+        self, path: str, detail: Detail = "usual", among: int = 1, portion: Portion | None = None
+    ) -> Picture:
+        """The uploaded picture at `path`, or a `portion` of it, fitted for the model and the detail wanted.
+
+        It is one of `among` of a question.
 
         Raises:
-            BadRequest: it cannot be read; the message names the file as its owner does.
+            BadRequest: it cannot be read, or not that portion; the message names the file as its owner does.
         """
-        file = original(path)
-        key = file, detail, among, self._host.model.name  # another model may want another size
+        file, region = original(path), await self._region(path, portion)
+        key = file, detail, among, self._host.model.name, region  # another model may want another size
         known = self._pictures.get(key)
-        return self._keep(key, known or await self._host.picture(file, file.name, among=among, detail=detail))
+        opened = known or await self._host.picture(file, file.name, among=among, detail=detail, region=region)
+        return self._keep(key, opened)
+
+    async def _region(self, path: str, portion: Portion | None) -> Box | None:
+        """The portion in px of the original."""
+        if portion is None:
+            return None
+        whole = await self.open(path)
+        return in_pixels(portion, whole.original_width, whole.original_height)
 
     async def viewable(self, path: str) -> str:
         """`path` if browsers can draw it, else the path of a PNG of it as the model sees it; raises as `open`."""

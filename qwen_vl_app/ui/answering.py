@@ -103,10 +103,15 @@ async def replies(host: Host, asking: Request, started: float) -> AsyncGenerator
 
 
 async def pictures_of(turn: Turn, album: Album, wishes: Wishes) -> list[Picture]:
-    """The conversation's pictures, as closely as the person or the task wants; raises as `Album.open`."""
+    """The conversation's pictures, as closely as the person or the task wants; raises as `Album.open`.
+
+    Of the first one the part that is asked about.
+    """
     detail = wishes.detail or turn.talk.detail(turn.asked.task)
-    among = len(turn.pictures)
-    return [await album.open(path, detail, among) for path in turn.pictures]
+    among, portion = len(turn.pictures), turn.asked.region
+    return [
+        await album.open(path, detail, among, None if number else portion) for number, path in enumerate(turn.pictures)
+    ]
 
 
 def asked_of(host: Host, turn: Turn, pictures: Sequence[Picture], request: gr.Request) -> Request:

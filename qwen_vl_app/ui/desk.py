@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -17,6 +18,7 @@ from qwen_vl_app.ui.asked import asking
 from qwen_vl_app.ui.choice import ready
 from qwen_vl_app.ui.follow_ups import translation
 from qwen_vl_app.ui.person import language_for, session_of
+from qwen_vl_app.ui.portion import portion_in
 from qwen_vl_app.ui.stages import ON_ITS_WAY, stage
 from qwen_vl_app.ui.standin import StandIn
 from qwen_vl_app.ui.talk import Talk, Turn, again, bubbles, rest
@@ -55,21 +57,21 @@ class Desk:
             shown = await self.album.viewable(picture)
         except Exception as error:
             return good, good, gr.skip(), markup.refused(told(error, language).message)
-        facts = await self.measure(shown, kept, request)
+        facts = await self.measure(shown, kept, None, request)
         return gr.skip() if shown == picture else shown, shown, refilled(question, task, language), facts
 
     async def take(self, example: int, question: str, task: str, kept: object, request: gr.Request) -> View:
         """Choose an example picture."""
         path = self.examples[example]
-        facts = await self.measure(path, kept, request)
+        facts = await self.measure(path, kept, None, request)
         return path, path, refilled(question, task, language_for(request)), facts
 
-    async def measure(self, picture: str | None, kept: object, request: gr.Request) -> str:
-        """The line under the picture: its size after fitting, its tokens, its share of the context."""
+    async def measure(self, picture: str | None, kept: object, region: object, request: gr.Request) -> str:
+        """The line under the picture: what the model sees of it or its selected part, tokens, share of the context."""
         if picture is None:
             return ""
         try:
-            fitted = await self.album.open(picture, read(kept).detail or "usual")
+            fitted = await self.album.open(picture, read(kept).detail or "usual", portion=portion_in(region))
         except Exception as error:
             return markup.refused(told(error, language_for(request)).message)
         return markup.facts(fitted, self.host.ctx_size, language_for(request))
@@ -83,13 +85,15 @@ class Desk:
         second: str | None,
         kept: object,
         added: tuple[str, ...],
+        region: object,
         request: gr.Request,
     ) -> AsyncGenerator[View, None]:
-        """Answer the question about the picture (or both), or go on in the conversation about it."""
+        """Answer the question about the picture (or both, or a part), or go on in the conversation about it."""
 
         def turn(language: Language) -> Turn:
             about = talk.about(picture, second if TASKS[task].pictures > 1 else None)
-            return Turn(talk, about, asking(about, TASKS[task], question, language, added), typed=True)
+            asked = asking(about, TASKS[task], question, language, added)
+            return Turn(talk, about, replace(asked, region=portion_in(region) if about.picture else None), typed=True)
 
         async for view in self.answering.run(turn, kept, request):
             yield view
@@ -110,15 +114,23 @@ class Desk:
             yield view
 
     async def take_back(self, talk: Talk, number: object, request: gr.Request) -> View:
-        """Put the question of that number back into its box, to be changed; its answer and what follows go."""
+        """Put the question of that number back into its box, to be changed; its answer and what follows go.
+
+        The part of the picture that it was about is selected again.
+        """
         if not isinstance(number, int) or not 0 <= number < len(talk.exchanges):
-            return idle()
+            return *idle(), gr.skip()
         asked, before = talk.exchanges[number].asked, talk.until(number)
         language, task = language_for(request), gr.update(value=asked.task)
-        shown = bubbles(before, language)
-        return idle(
-            chat=shown, status="", talk=before, question=asked.typed, task=task, **shelved(asked.pictures, language)
+        view = idle(
+            chat=bubbles(before, language),
+            status="",
+            talk=before,
+            question=asked.typed,
+            task=task,
+            **shelved(asked.pictures, language),
         )
+        return *view, list(asked.region) if asked.region else None
 
     async def stop(self, request: gr.Request) -> None:
         """End this page's own answer."""
@@ -133,12 +145,8 @@ class Desk:
         await self.answering.jobs.stop(session_of(request), clear=True)
         language, task = language_for(request), gr.update(value=DESCRIBE.name)
         question = DESCRIBE.prompt(language)
-        return (
-            None,
-            None,
-            "",
-            *idle(chat=[], status="", talk=Talk(), question=question, task=task, **shelved((), language)),
-        )
+        view = idle(chat=[], status="", talk=Talk(), question=question, task=task, **shelved((), language))
+        return None, None, "", *view, None
 
     async def describe(self, image: str | None, prompt: str, request: gr.Request) -> AsyncGenerator[str, None]:
         """The description of a picture, or the answer to `prompt` about it, as it grows."""

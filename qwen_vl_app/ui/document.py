@@ -9,7 +9,7 @@ from qwen_vl_app.ui.texts import LANGUAGE_COOKIE, TEXTS, text
 TITLE = "%page-title%"  # what Gradio is told; the title in the person's language takes its place
 SCRIPT = "\n".join(
     Path(__file__).with_name(f"{name}.js").read_text(encoding="utf-8")
-    for name in ("store", "history", "tools", "questions", "page")
+    for name in ("store", "history", "tools", "questions", "page", "region")
 )
 
 # Gradio's own labels that its translations leave in English.

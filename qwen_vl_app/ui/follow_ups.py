@@ -27,4 +27,5 @@ def translation(talk: Talk, language: Language) -> Turn | None:
     """The question for the last answer in the other language; None if there is no answer."""
     if not talk.exchanges:
         return None
-    return Turn(talk, talk, Asked(translate(talk.exchanges[-1].answer, language)))
+    last = talk.exchanges[-1]
+    return Turn(talk, talk, Asked(translate(last.answer, language), region=last.region))

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import gradio as gr
 
-CSS = "".join(Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("page.css", "model.css"))
+CSS = "".join(
+    Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("page.css", "model.css", "region.css")
+)
 FONTS = ("system-ui", "-apple-system", "Segoe UI", "Noto Sans SC", "Noto Sans CJK SC", "PingFang SC", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 

@@ -20,6 +20,7 @@ from qwen_vl_app.ui.formula import DELIMITERS
 from qwen_vl_app.ui.parts import AddButton, Picture, fetch_nothing
 from qwen_vl_app.ui.past import Past
 from qwen_vl_app.ui.results import Results
+from qwen_vl_app.ui.selection import Selection
 from qwen_vl_app.ui.settings_panel import Panel
 from qwen_vl_app.ui.stages import BEAT
 from qwen_vl_app.ui.talk import Talk
@@ -46,7 +47,7 @@ def build(keeper: Keeper, operators: Operators, address: str = "") -> gr.Blocks:
         talk, good, added = gr.State(Talk()), gr.State(None), gr.State(())
         with gr.Row(elem_id="desk", equal_height=False):
             with gr.Column(elem_id="left", scale=4, min_width=300):
-                picture, second = _picture(), _second()
+                picture, part, second = _picture(), Selection(), _second()
                 notice = gr.HTML(elem_id="notice", padding=False)
                 gallery = _gallery(pictures)
             with gr.Column(elem_id="right", scale=6, min_width=300):
@@ -73,17 +74,19 @@ def build(keeper: Keeper, operators: Operators, address: str = "") -> gr.Blocks:
         gr.on([page.load, beat.tick], model.arrive, None, of_model, **SHORT)
         for buttons in (steps, models):
             buttons.click(model.act, None, of_model, **SHORT)
-        asked = [picture, question, talk, task, second, settings.kept, added]
+        asked = [picture, question, talk, task, second, settings.kept, added, part.value]
         asking = gr.on([submit.click, question.submit], desk.submit, asked, shown, trigger_mode="once", **QUIET)
         answered = {"inputs": [talk, settings.kept], "outputs": shown, "trigger_mode": "once", **QUIET}
         turns = [asking, chat.retry(desk.again, **answered)]
         turns += [go_on.click(desk.go_on, **answered), into.click(desk.translate, **answered)]
-        turns.append(back.click(desk.take_back, [talk, number], shown, js=PRESSED, **SHORT))
+        told = [back.click(desk.take_back, [talk, number], [*shown, part.value], js=PRESSED, **SHORT)]
         stop.click(desk.stop, None, None, **SHORT)
         let_demo.click(desk.let_demo, None, None, **SHORT)
-        cleared = [picture, second, notice, *shown]
-        turns.append(clear.click(desk.clear, None, cleared, **SHORT))
-        turns.append(Past(desk).wire(talk, turns, settings.kept, [second, picture, good, notice, *shown]))
+        cleared = [picture, second, notice, *shown, part.value]
+        told.append(clear.click(desk.clear, None, cleared, **SHORT))
+        turns += told
+        told.append(Past(desk).wire(talk, turns, settings.kept, [second, picture, good, notice, *shown, part.value]))
+        turns.append(told[-1])
         Added(desk.album).wire(added, add, shelf, notice, number)
         Results(desk.album).wire(talk, turns, settings.kept, [result, files])
         page.load(choice.offer, None, [task, sets], **SHORT)
@@ -94,7 +97,9 @@ def build(keeper: Keeper, operators: Operators, address: str = "") -> gr.Blocks:
         if gallery:
             gallery.click(desk.take, [gallery, question, task, settings.kept], chosen, **SHORT)
         settings.wire(page)
-        settings.kept.change(desk.measure, [picture, settings.kept], notice, **SHORT)
+        measured = desk.measure, [picture, settings.kept, part.value], notice
+        settings.kept.change(*measured, **SHORT)
+        part.wire(page, [picture.input, *([gallery.click] if gallery else [])], told, measured)
         _api(desk)
     page.queue(max_size=QUEUE_FACTOR * host.settings.queue_size, default_concurrency_limit=None)
     return page

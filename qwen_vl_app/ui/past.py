@@ -16,6 +16,7 @@ from qwen_vl_app.ui.events import SHORT
 from qwen_vl_app.ui.follow_ups import follow_ups
 from qwen_vl_app.ui.parts import Pictures
 from qwen_vl_app.ui.person import language_for, session_of
+from qwen_vl_app.ui.portion import portion_in
 from qwen_vl_app.ui.talk import Exchange, Talk, bubbles
 from qwen_vl_app.ui.view import View, idle, told
 
@@ -51,23 +52,19 @@ class Past:
             for path in talk.pictures:
                 await self._desk.album.open(path)
         except Exception as error:
-            return gr.skip(), gr.skip(), gr.skip(), markup.refused(told(error, language).message), *idle()
-        facts = await self._desk.measure(picture, kept, request)
+            return gr.skip(), gr.skip(), gr.skip(), markup.refused(told(error, language).message), *idle(), None
+        facts = await self._desk.measure(picture, kept, None, request)
         shown = bubbles(talk, language)
         status = markup.done("", follow_ups(talk, language))
         beside = gr.update(value=second, visible=bool(second))
-        return (
-            beside,
-            picture,
-            picture,
-            facts,
-            *idle(chat=shown, status=status, talk=talk, question="", **shelved((), language)),
-        )
+        view = idle(chat=shown, status=status, talk=talk, question="", **shelved((), language))
+        region = talk.exchanges[-1].region if talk.exchanges else None
+        return beside, picture, picture, facts, *view, list(region) if region else None
 
     def wire(self, talk: gr.State, turns: Sequence[Any], kept: Any, parts: Sequence[Any]) -> Any:
         """Tell the browser after each of `turns` what was said; returns the event that takes one up again.
 
-        `parts`: second, picture, good one, notice, view.
+        `parts`: second, picture, good one, notice, view, selected part.
         """
         record, opening = gr.JSON(visible="hidden"), gr.JSON(visible="hidden")
         more = Pictures(file_count="multiple", visible="hidden")
@@ -93,7 +90,7 @@ def exchanges_in(opening: object, more: Sequence[str] = ()) -> tuple[Exchange, .
     given = opening.get("exchanges") if isinstance(opening, dict) else None
     try:
         return tuple(_exchange(item, more) for item in given or ())
-    except (TypeError, KeyError, AttributeError, IndexError):
+    except (TypeError, KeyError, AttributeError, IndexError, InvalidField):
         raise InvalidField(field="exchanges", why="is not what this page had kept") from None
 
 
@@ -105,4 +102,5 @@ def _exchange(item: dict[str, Any], more: Sequence[str]) -> Exchange:
     schema = item.get("schema") if isinstance(item.get("schema"), str) else None
     marks = bool(item.get("cut")), bool(item.get("by_demo"))
     pictures = tuple(more[number] for number in item.get("pictures") or ())
-    return Exchange(question, answer, *marks, task if task in TASKS else ASK.name, typed, title, schema, pictures)
+    task = task if task in TASKS else ASK.name
+    return Exchange(question, answer, *marks, task, typed, title, schema, pictures, portion_in(item.get("region")))

@@ -52,7 +52,7 @@ class Results:
         found = tasks.found(last.answer)
         if not found.places and not found.lost and not found.cut:
             return "", ""
-        picture = await self._opened(talk, kept)
+        picture = await self._opened(talk, last, kept)
         places = tasks.in_pixels(found.places, picture)
         size = picture.original_width, picture.original_height
         marks = coloured(places)
@@ -67,7 +67,7 @@ class Results:
         if not found.places:
             return files
         source = original(talk.subject)
-        picture = await self._opened(talk, kept)
+        picture = await self._opened(talk, talk.exchanges[-1], kept)
         try:
             png = await media.draw_marks(source, source.name, coloured(tasks.in_pixels(found.places, picture)))
         except AppError:  # too large to be drawn on: everything else is there
@@ -76,9 +76,10 @@ class Results:
         await asyncio.to_thread(drawn.write_bytes, png)
         return findings.with_drawn(files, str(drawn), language_for(request))
 
-    async def _opened(self, talk: Talk, kept: object) -> Picture:
-        """The picture as it was looked at."""
-        return await self._album.open(talk.subject, read(kept).detail or talk.detail(), len(talk.pictures))
+    async def _opened(self, talk: Talk, last: Exchange, kept: object) -> Picture:
+        """The picture, or the part of it, as it was looked at."""
+        portion = last.region if talk.subject == talk.picture else None
+        return await self._album.open(talk.subject, read(kept).detail or talk.detail(), len(talk.pictures), portion)
 
 
 def coloured(places: Sequence[Place]) -> list[Mark]:

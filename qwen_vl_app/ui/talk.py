@@ -11,6 +11,7 @@ from qwen_vl_app.errors import Language
 from qwen_vl_app.tasks import TASKS
 from qwen_vl_app.ui.formula import shown
 from qwen_vl_app.ui.message import parts
+from qwen_vl_app.ui.portion import Portion, described
 from qwen_vl_app.ui.texts import text
 
 CLOSER: tuple[Detail, ...] = ("coarse", "usual", "fine")
@@ -20,7 +21,7 @@ CLOSER: tuple[Detail, ...] = ("coarse", "usual", "fine")
 class Asked:
     """One question: what the model is asked and by which task, what was typed, what the chat shows of it.
 
-    `pictures` are the paths of those that were added to it.
+    `pictures` are the paths of those that were added to it; `region`: it is about this part of the first one only.
     """
 
     question: str
@@ -29,6 +30,7 @@ class Asked:
     title: str = ""
     schema: str | None = None
     pictures: tuple[str, ...] = ()
+    region: Portion | None = None
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,13 @@ class Exchange:
     title: str = ""
     schema: str | None = None
     pictures: tuple[str, ...] = ()
+    region: Portion | None = None
 
     @property
     def asked(self) -> Asked:
         """The question, to be asked again."""
-        return Asked(self.question, self.task, self.typed or self.question, self.title, self.schema, self.pictures)
+        how = self.typed or self.question, self.title, self.schema, self.pictures, self.region
+        return Asked(self.question, self.task, *how)
 
 
 @dataclass(frozen=True)
@@ -74,8 +78,13 @@ class Talk:
 
     @property
     def subject(self) -> str:
-        """The picture that places are in: the last one, which may be held against the others."""
-        return self.pictures[-1] if self.pictures else ""
+        """The picture that places are in: the last one, which may be held against the others.
+
+        Those of questions about another part were not seen with the last one.
+        """
+        region = self.exchanges[-1].region if self.exchanges else None
+        seen = [path for exchange in self.exchanges if exchange.region == region for path in exchange.pictures]
+        return [*self.first, *seen][-1] if self.first or seen else ""
 
     def detail(self, task: str = "ask") -> Detail:
         """How closely its pictures are looked at: as its closest task needs, `task` being the next one."""
@@ -95,7 +104,7 @@ class Talk:
     def with_exchange(self, asked: Asked, answer: str, cut: bool = False, by_demo: bool = False) -> "Talk":
         """This conversation with one exchange more."""
         typed = asked.typed if asked.typed != asked.question else ""
-        how = asked.task, typed, asked.title, asked.schema, asked.pictures
+        how = asked.task, typed, asked.title, asked.schema, asked.pictures, asked.region
         return replace(self, exchanges=(*self.exchanges, Exchange(asked.question, answer, cut, by_demo, *how)))
 
 
@@ -136,14 +145,16 @@ def rest(talk: Talk) -> Turn | None:
 def messages(turn: Turn, images: Sequence[Image]) -> tuple[Message, ...]:
     """The whole conversation as the engine takes it, with the `images` of the turn's pictures.
 
-    What the demo answered is left out where the model answers, and the other way round.
+    What the demo answered is left out where the model answers, and the other way round; so is what was said of
+    another part of the picture, which the model does not see now.
     """
     left = iter(images)
     first = list(islice(left, len(turn.talk.first)))
     turns: list[Message] = []
+    same = turn.by_demo, turn.asked.region
     for exchange in turn.talk.exchanges:
         question = parts(exchange.question, list(islice(left, len(exchange.pictures))))
-        if exchange.by_demo == turn.by_demo:
+        if (exchange.by_demo, exchange.region) == same:
             turns += [Message("user", question), Message("assistant", (Text(exchange.answer),))]
     turns.append(Message("user", parts(turn.asked.question, list(left))))
     if turn.begun:
@@ -158,11 +169,16 @@ def bubbles(talk: Talk, language: Language) -> list[dict[str, Any]]:
     for number, exchange in enumerate(talk.exchanges):
         paths = *(() if number else talk.first), *exchange.pictures
         pictures = [{"path": path, "alt_text": text("picture", language)} for path in paths]
-        turns.append({"role": "user", "content": [*pictures, _words(exchange.title or exchange.question)]})
+        mark = [_remark(described(exchange.region, language))] if exchange.region else []
+        turns.append({"role": "user", "content": [*pictures, *mark, _words(exchange.title or exchange.question)]})
         if exchange.answer:
-            mark = [{"type": "text", "text": f"*{text('by_demo', language)}*"}] if exchange.by_demo else []
+            mark = [_remark(text("by_demo", language))] if exchange.by_demo else []
             turns.append({"role": "assistant", "content": [*mark, _words(exchange.answer)]})
     return turns
+
+
+def _remark(words: str) -> dict[str, str]:
+    return {"type": "text", "text": f"*{words}*"}
 
 
 def _words(words: str) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from qwen_vl_app.errors import Language
-from qwen_vl_app.ui import model_texts
+from qwen_vl_app.ui import model_texts, part_texts
 
 LANGUAGE_COOKIE = "language"
 
@@ -147,6 +147,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "程序没有响应；恢复后本页面会自动重新连接。",
     ),
     **model_texts.TEXTS,
+    **part_texts.TEXTS,
 }
 
 
