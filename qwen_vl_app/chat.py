@@ -105,11 +105,14 @@ class Progress:
 
     queued: `done` requests are before this one · looking: `done` of `total` new pictures are encoded ·
     reading: `done` of `total` prompt tokens are in · writing: nothing new since the last delta.
+    `part` of `parts`: the piece of a long picture that it is about, from 1; 0 where there are none.
     """
 
     stage: Literal["queued", "looking", "reading", "writing"]
     done: int = 0
     total: int = 0
+    part: int = 0
+    parts: int = 0
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from qwen_vl_app import tasks
-from qwen_vl_app.chat import Message, Request, Text, Token
+from qwen_vl_app import reading, tasks
+from qwen_vl_app.chat import Message, Progress, Request, Text, Token
 from qwen_vl_app.errors import AppError, Language, SetupError
 from qwen_vl_app.host import Host, open_host
 from qwen_vl_app.media import Picture
@@ -16,6 +16,8 @@ from qwen_vl_app.media.fit import Box
 from qwen_vl_app.settings import Settings
 from qwen_vl_app.tasks import Task
 from qwen_vl_app.weights import Terminal
+
+PART = "part {part} of {parts}", "第 {part} 部分，共 {parts} 部分"  # of a long picture
 
 
 class BadRegion(SetupError):
@@ -87,7 +89,8 @@ async def describe(options: Settings, pictures: Sequence[str], asked: Wanted) ->
 async def _describe(host: Host, names: Sequence[str], asked: Wanted) -> bool:
     try:
         opened = await _open(host, names, asked)
-        await _answer(host, _request(host, opened, asked), opened[-1], asked)
+        pieces = await _pieces(host, names[0], opened, asked)
+        await _answer(host, _request(host, opened, asked), pieces or opened[-1:], asked)
     except AppError as error:
         print(f"error: {error.text(asked.language)}", file=sys.stderr)
         return False
@@ -105,6 +108,13 @@ async def _open(host: Host, names: Sequence[str], asked: Wanted) -> list[Picture
     ]
 
 
+async def _pieces(host: Host, name: str, opened: Sequence[Picture], asked: Wanted) -> Sequence[Picture]:
+    """The pieces of a long picture that is to be read; none else."""
+    if not reading.may_be_long(opened, asked.task, asked.task.question(asked.language, asked.prompt)):
+        return ()
+    return await host.pieces(Path(name), name, asked.task.detail, asked.region)
+
+
 def _request(host: Host, pictures: Sequence[Picture], asked: Wanted) -> Request:
     words = Text(asked.task.question(asked.language, asked.prompt))
     message = Message("user", (*(picture.image for picture in pictures), words))
@@ -112,15 +122,18 @@ def _request(host: Host, pictures: Sequence[Picture], asked: Wanted) -> Request:
     return replace(host.request((message,), "cli", asked.task), json_schema=schema)
 
 
-async def _answer(host: Host, request: Request, seen: Picture, asked: Wanted) -> None:
+async def _answer(host: Host, request: Request, seen: Sequence[Picture], asked: Wanted) -> None:
     """Print the answer as it grows; places in a part of the picture at the end, where they are in all of it."""
-    growing, text = asked.region is None or asked.task.kind != "places", ""
-    async with aclosing(host.engine.stream(request)) as deltas:
+    growing, text, part = asked.region is None or asked.task.kind != "places" or len(seen) > 1, "", 0
+    async with aclosing(reading.answer(host.engine, request, seen, asked.task)) as deltas:
         async for delta in deltas:
             if isinstance(delta, Token):
                 text += delta.text
                 print(delta.text if growing else "", end="", flush=True)
-    print("" if growing else _in_whole(text, seen), flush=True)
+            elif isinstance(delta, Progress) and delta.part != part:
+                part = delta.part
+                print(PART[asked.language == "zh"].format(part=part, parts=delta.parts), file=sys.stderr, flush=True)
+    print("" if growing else _in_whole(text, seen[-1]), flush=True)
 
 
 def _in_whole(answer: str, seen: Picture) -> str:

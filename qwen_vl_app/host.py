@@ -220,6 +220,12 @@ class Host:
             self._opened.popitem(last=False)
         return picture
 
+    async def pieces(
+        self, source: Path | bytes, name: str, detail: Detail = "usual", region: Box | None = None
+    ) -> tuple[media.Picture, ...]:
+        """A long picture, or its `region`, in pieces to be read one after the other; raises as `picture`."""
+        return await media.open_tiles(source, name, self._budget(detail, 1), self._side(detail), region)
+
     def _side(self, detail: Detail) -> int:
         return self.settings.max_short_side * (FINE_SIDES if detail == "fine" else 1)
 

@@ -165,3 +165,17 @@ def test_another_picture_is_whole_and_an_earlier_conversation_has_its_part(
         page.locator("#submit").click()
         expect(page.locator("#chat .bot [data-testid=bot]")).to_have_count(2)
         expect(page.get_by_text("Selected part:")).to_have_count(2)
+
+
+def test_a_long_picture_is_read_part_by_part(browser: Browser, url: str, tmp_path: Path) -> None:
+    PillowImage.new("RGB", (SIDE, 880), "white").save(tmp_path / "long.png")
+    with opened(browser, url) as page:
+        choose(page, tmp_path / "long.png")
+        page.evaluate(
+            "window.said = []; new MutationObserver(() => said.push(document.querySelector('#status').innerText))"
+            ".observe(document.body, { subtree: true, childList: true, characterData: true })"
+        )
+        submit(page, "read")
+        expect(page.locator("#status .done")).to_contain_text("Read in 3 parts")
+        said = "\n".join(page.evaluate("said"))
+        assert said.index("Part 1 of 3") < said.index("Part 2 of 3") < said.index("Part 3 of 3")

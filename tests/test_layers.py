@@ -15,6 +15,7 @@ LAYERS = [
     {"engine"},
     {"planning"},
     {"host"},
+    {"reading"},
     {"choices"},
     {"keeper"},
     {"api", "ui", "gate"},

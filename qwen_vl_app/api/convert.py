@@ -12,7 +12,8 @@ from qwen_vl_app.chat import Image, Message, Part, Request, Role, Sampling, Text
 from qwen_vl_app.errors import BadRequest, ContextOverflow, InvalidField, Language, RemoteUrlRefused
 from qwen_vl_app.host import Host
 from qwen_vl_app.media import Picture
-from qwen_vl_app.tasks import ASK, TASKS, Task, exports, found, in_pixels
+from qwen_vl_app.reading import may_be_long
+from qwen_vl_app.tasks import ASK, TASKS, Task, Whole, exports, found, in_pixels
 from qwen_vl_app.tasks import fields as fields_in
 
 LONGEST_TOKEN = 128  # characters; cl100k's, from which Qwen's vocabulary grew, is 128 spaces
@@ -25,11 +26,12 @@ SAMPLING = [option.name for option in fields(Sampling) if option.name in ChatBod
 
 @dataclass(frozen=True)
 class Converted:
-    """A request for the engine, the task it is for, and its pictures as they were opened."""
+    """A request for the engine, the task it is for, its pictures as they were opened; `pieces` of a long one."""
 
     request: Request
     task: Task
     pictures: tuple[Picture, ...]
+    pieces: tuple[Picture, ...] = ()
 
     def findings(self, answer: str) -> dict[str, object]:
         """What the task reads from its answer: `places` in px of the last picture's original, or `fields`."""
@@ -38,7 +40,8 @@ class Converted:
         if self.task.kind != "places" or not self.pictures:
             return {}
         seen = self.pictures[-1]
-        places = exports.as_items(in_pixels(found(answer).places, seen))
+        whole = Whole(seen.original_width, seen.original_height)
+        places = exports.as_items(in_pixels(found(answer).places, whole if len(self.pieces) > 1 else seen))
         return {"places": places, "width": seen.original_width, "height": seen.original_height}
 
 
@@ -73,7 +76,17 @@ async def to_request(body: ChatBody, host: Host, owner: str) -> Converted:
         logit_bias=tuple((int(token), bias) for token, bias in (body.logit_bias or {}).items()),
         json_schema=_schema(body) or (task.schema(language, given) if body.task else None),
     )
-    return Converted(request, task, tuple(opened))
+    pieces = await _pieces(body, host, opened, task, task.question(language, given)) if body.task else ()
+    return Converted(request, task, tuple(opened), pieces)
+
+
+async def _pieces(body: ChatBody, host: Host, opened: list[Picture], task: Task, question: str) -> tuple[Picture, ...]:
+    """The pieces of a long picture that is to be read; none else."""
+    if not may_be_long(opened, task, question):
+        return ()
+    parts = (part for message in body.messages for part in _parts(message))
+    [url] = [part.image_url.url for part in parts if isinstance(part, ImagePart)]
+    return await host.pieces(_decoded(url, "messages"), "messages", task.detail)
 
 
 def _given(message: Message) -> tuple[str, Language]:

@@ -101,7 +101,8 @@ class Reply:
 def _comment(delta: Delta) -> str:
     """What a keep-alive says, for people who look at the raw stream."""
     if isinstance(delta, Progress):
-        return f"{delta.stage} {delta.done}/{delta.total}" if delta.total else delta.stage
+        part = f"part {delta.part}/{delta.parts} " if delta.parts else ""
+        return f"{part}{delta.stage} {delta.done}/{delta.total}" if delta.total else f"{part}{delta.stage}"
     return "accepted" if isinstance(delta, Accepted) else "writing"
 
 

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 
+from qwen_vl_app import reading
 from qwen_vl_app.api.access import Access
 from qwen_vl_app.api.convert import to_request
 from qwen_vl_app.api.parse import parse
@@ -187,7 +188,7 @@ async def answer(host: Host, request: Request, owner: str) -> Response:
     converted = await to_request(body, host, owner)
     asked = converted.request
     reply = Reply(f"chatcmpl-{asked.id}", host.model.name, bool(options and options.include_usage))
-    deltas = host.engine.stream(asked)
+    deltas = reading.answer(host.engine, asked, converted.pieces, converted.task)
     await anext(deltas)  # Accepted, or the refusal
     if body.stream:
         return EventStream(reply.events(deltas))

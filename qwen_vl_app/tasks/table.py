@@ -55,6 +55,7 @@ TASKS: dict[str, Task] = {
             detail="fine",
             exact=True,
             kind="places",
+            tiled=True,
         ),
         Task(
             "pairs",

@@ -50,6 +50,10 @@ class Task:
         takes_words = MARK in self.words[0] and self.hint is not None
         return self.prompt(language, given) if takes_words else given.strip() or self.prompt(language)
 
+    def reads(self, question: str) -> bool:
+        """Whether `question` is this task's own and wants all that stands in a picture, however long that is."""
+        return self.tiled and question in self.words
+
     def sampling(self, own: Sampling) -> Sampling:
         """How to sample the answer; `own` is the model's."""
         return replace(EXACT, seed=own.seed) if self.exact else own

@@ -40,6 +40,11 @@ class Album:
         opened = known or await self._host.picture(file, file.name, among=among, detail=detail, region=region)
         return self._keep(key, opened)
 
+    async def pieces(self, path: str, detail: Detail, portion: Portion | None) -> tuple[Picture, ...]:
+        """A long picture, or a `portion` of it, in pieces to be read one after the other; raises as `open`."""
+        file = original(path)
+        return await self._host.pieces(file, file.name, detail, await self._region(path, portion))
+
     async def _region(self, path: str, portion: Portion | None) -> Box | None:
         """The portion in px of the original."""
         if portion is None:

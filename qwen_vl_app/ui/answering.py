@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import gradio as gr
 
+from qwen_vl_app import reading
 from qwen_vl_app.chat import Progress, Request
 from qwen_vl_app.errors import EmptyRequest, Language
 from qwen_vl_app.host import DEMO, Host
@@ -70,11 +71,13 @@ class Answering:
         seat = await self.stand_in.seat(job.stands_in)
         turn = replace(turn, by_demo=seat.stands_in)
         pictures = await pictures_of(turn, seat.album, wishes)
+        pieces = await pieces_of(turn, pictures, seat.album, wishes)
+        turn = replace(turn, pieces=len(pieces))
         asking = wishes.on(asked_of(seat.host, turn, pictures, request))
         job.request, job.engine = asking.id, seat.host.engine
         reply = Reply()
         try:
-            async with replies(seat.host, asking, started) as written:
+            async with replies(seat.host, asking, started, pieces, turn.asked.task) as written:
                 async for reply in written:
                     if job.stopped and not reply.finished:
                         await seat.host.engine.cancel(asking.id)
@@ -96,10 +99,22 @@ class Answering:
 
 
 @asynccontextmanager
-async def replies(host: Host, asking: Request, started: float) -> AsyncGenerator[AsyncIterator[Reply], None]:
-    """The growing answer of `host`; leaving the block ends it in the engine too."""
-    async with aclosing(host.engine.stream(asking)) as deltas, aclosing(follow(deltas, started)) as growing:
+async def replies(
+    host: Host, asking: Request, started: float, pieces: Sequence[Picture] = (), task: str = ASK.name
+) -> AsyncGenerator[AsyncIterator[Reply], None]:
+    """The growing answer of `host`, from the `pieces` of a long picture if any; leaving the block ends it there too."""
+    stream = reading.read(host.engine, asking, pieces, TASKS[task]) if pieces else host.engine.stream(asking)
+    async with aclosing(stream) as deltas, aclosing(follow(deltas, started)) as growing:
         yield growing
+
+
+async def pieces_of(turn: Turn, pictures: Sequence[Picture], album: Album, wishes: Wishes) -> Sequence[Picture]:
+    """The pieces in which the picture of the turn is read; none unless it is long and all of it is to be read."""
+    task = TASKS[turn.asked.task]
+    if turn.begun or not reading.may_be_long(pictures, task, turn.asked.question):
+        return ()
+    pieces = await album.pieces(turn.pictures[0], wishes.detail or task.detail, turn.asked.region)
+    return pieces if len(pieces) > 1 else ()
 
 
 async def pictures_of(turn: Turn, album: Album, wishes: Wishes) -> list[Picture]:
@@ -115,7 +130,8 @@ async def pictures_of(turn: Turn, album: Album, wishes: Wishes) -> list[Picture]
 
 
 def asked_of(host: Host, turn: Turn, pictures: Sequence[Picture], request: gr.Request) -> Request:
-    """The turn as the engine takes it, sampled as its task needs."""
+    """The turn as the engine takes it, sampled as its task needs; where pieces are read, without what was before."""
+    turn = replace(turn, talk=turn.talk.until(0)) if turn.pieces else turn
     sent = messages(turn, [picture.image for picture in pictures])
     asking = host.request(sent, owner_of(request), TASKS[turn.asked.task])
     return replace(asking, json_schema=turn.asked.schema)
@@ -131,11 +147,11 @@ def _writing(turn: Turn, reply: Reply, language: Language) -> View:
 def _closed(turn: Turn, reply: Reply, pictures: Sequence[Picture], language: Language) -> View:
     """The end: what was written is kept; if nothing was, a question that was typed goes back into its box."""
     cut = reply.finished is not None and reply.finished.reason == "length"
-    cut = cut and not turn.by_demo  # the model will not go on with another's words
-    written = turn.talk.with_exchange(turn.asked, turn.begun + reply.text, cut, turn.by_demo)
+    cut = cut and not (turn.by_demo or turn.pieces)  # the model will not go on with another's words, or with a piece
+    written = turn.talk.with_exchange(turn.asked, turn.begun + reply.text, cut, turn.by_demo, turn.pieces)
     kept = written if reply.text else turn.before
     unanswered = turn.typed and not reply.text
-    figures = summary(reply, language, pictures[0] if pictures else None)
+    figures = summary(reply, language, pictures[0] if pictures and not turn.pieces else None)
     marked = f"{text('demo_title', language)} · {figures}" if turn.by_demo and figures else figures
     return idle(
         chat=bubbles(kept, language),
@@ -148,4 +164,6 @@ def _closed(turn: Turn, reply: Reply, pictures: Sequence[Picture], language: Lan
 
 def share(progress: Progress) -> float | None:
     """How full the bar is, if the stage has one."""
+    if progress.parts:
+        return (progress.part - 1) / progress.parts
     return progress.done / progress.total if progress.stage == "reading" and progress.total else None

@@ -9,6 +9,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "region_top": ("top", "上"),
     "region_right": ("right", "右"),
     "region_bottom": ("bottom", "下"),
+    "part_of": ("Part {part} of {parts}: {doing}", "第 {part} 部分，共 {parts} 部分：{doing}"),
+    "read_in": ("Read in {parts} parts", "分 {parts} 部分读取"),
     "region_asked": (
         "Selected part: {left}–{right} % across, {top}–{bottom} % down",
         "选定区域：横向 {left}–{right}%，纵向 {top}–{bottom}%",

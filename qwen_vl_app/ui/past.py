@@ -103,4 +103,6 @@ def _exchange(item: dict[str, Any], more: Sequence[str]) -> Exchange:
     marks = bool(item.get("cut")), bool(item.get("by_demo"))
     pictures = tuple(more[number] for number in item.get("pictures") or ())
     task = task if task in TASKS else ASK.name
-    return Exchange(question, answer, *marks, task, typed, title, schema, pictures, portion_in(item.get("region")))
+    region, pieces = portion_in(item.get("region")), item.get("pieces")
+    read = pieces if isinstance(pieces, int) else 0
+    return Exchange(question, answer, *marks, task, typed, title, schema, pictures, region, read)

@@ -4,9 +4,10 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass, replace
 
-from qwen_vl_app.chat import Accepted, Delta, Finished, Progress, Token
+from qwen_vl_app.chat import Accepted, Finished, Progress, Token
 from qwen_vl_app.errors import Language
 from qwen_vl_app.media import Picture
+from qwen_vl_app.reading import Answered, Joined
 from qwen_vl_app.ui.texts import text
 
 PACE = 0.04  # s between two updates of the page
@@ -33,8 +34,10 @@ class Reply:
         return self.tokens / self.last if self.last else 0.0
 
 
-def advance(reply: Reply, delta: Delta, now: float) -> Reply:
+def advance(reply: Reply, delta: Answered, now: float) -> Reply:
     """`reply` after `delta`."""
+    if isinstance(delta, Joined):
+        return replace(reply, text=delta.settled + delta.rest)
     if isinstance(delta, Accepted):
         return replace(reply, accepted=True)
     if isinstance(delta, Progress):
@@ -52,12 +55,12 @@ def _written(reply: Reply, token: Token, now: float) -> Reply:
         tokens=reply.tokens + 1,
         first=first,
         last=now,
-        progress=Progress("writing"),
+        progress=replace(reply.progress, stage="writing", done=0, total=0),
     )
 
 
 async def follow(
-    deltas: AsyncIterator[Delta], started: float, clock: Callable[[], float] = time.monotonic
+    deltas: AsyncIterator[Answered], started: float, clock: Callable[[], float] = time.monotonic
 ) -> AsyncGenerator[Reply, None]:
     """The growing answer: at most once per `PACE`, always at a change of stage, at the end, and before an error."""
     reply, shown, stage = Reply(), 0.0, None
@@ -75,6 +78,9 @@ async def follow(
 
 def progress_text(progress: Progress, language: Language) -> str:
     """What the engine is doing, in words."""
+    if progress.parts:
+        doing = progress_text(replace(progress, part=0, parts=0), language)
+        return text("part_of", language, part=progress.part, parts=progress.parts, doing=doing)
     if progress.stage == "queued" and not progress.done:
         return text("next", language)
     if progress.stage == "looking" and progress.total > 1:
@@ -83,13 +89,17 @@ def progress_text(progress: Progress, language: Language) -> str:
 
 
 def summary(reply: Reply, language: Language, picture: Picture | None = None) -> str:
-    """The line under a finished answer: how it ended if not by itself, how fast it came, if `picture` was re-used."""
+    """The line under a finished answer: how it ended if not by itself, how fast it came, if `picture` was re-used.
+
+    Of a long picture: in how many parts it was read.
+    """
     if not reply.finished:
         return ""
     if not reply.tokens:
         return text("stopped_early", language)
     ends = {"cancelled": "stopped", "length": "length"}
     parts = [text(ends[reply.finished.reason], language)] if reply.finished.reason in ends else []
+    parts += [text("read_in", language, parts=reply.progress.parts)] if reply.progress.parts else []
     tokens = reply.finished.usage.completion_tokens or reply.tokens
     parts.append(
         text(

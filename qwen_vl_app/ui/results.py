@@ -53,8 +53,8 @@ class Results:
         if not found.places and not found.lost and not found.cut:
             return "", ""
         picture = await self._opened(talk, last, kept)
-        places = tasks.in_pixels(found.places, picture)
         size = picture.original_width, picture.original_height
+        places = tasks.in_pixels(found.places, tasks.Whole(*size) if last.pieces else picture)
         marks = coloured(places)
         card = findings.places(talk.subject, size, marks, found, language)
         return card, findings.place_files(places, Path(talk.subject).name, size)
@@ -66,10 +66,11 @@ class Results:
         found: Found = tasks.found(talk.exchanges[-1].answer)
         if not found.places:
             return files
-        source = original(talk.subject)
-        picture = await self._opened(talk, talk.exchanges[-1], kept)
+        source, last = original(talk.subject), talk.exchanges[-1]
+        picture = await self._opened(talk, last, kept)
+        frame = tasks.Whole(picture.original_width, picture.original_height) if last.pieces else picture
         try:
-            png = await media.draw_marks(source, source.name, coloured(tasks.in_pixels(found.places, picture)))
+            png = await media.draw_marks(source, source.name, coloured(tasks.in_pixels(found.places, frame)))
         except AppError:  # too large to be drawn on: everything else is there
             return files
         drawn = source.with_name(f"{source.stem}-places.png")

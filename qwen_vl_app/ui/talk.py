@@ -37,7 +37,8 @@ class Asked:
 class Exchange:
     """A question and what was answered, perhaps only in part; the rest as in `Asked`.
 
-    `cut`: it ended at the length limit; `by_demo`: the demo answered in the place of the model.
+    `cut`: it ended at the length limit; `by_demo`: the demo answered in the place of the model; `pieces`: it was read
+    from so many of a long picture, and its places are on the sides of the whole.
     """
 
     question: str
@@ -50,6 +51,7 @@ class Exchange:
     schema: str | None = None
     pictures: tuple[str, ...] = ()
     region: Portion | None = None
+    pieces: int = 0
 
     @property
     def asked(self) -> Asked:
@@ -101,10 +103,12 @@ class Talk:
         """This conversation as it was before the exchange of that number, from 0."""
         return replace(self, exchanges=self.exchanges[:number])
 
-    def with_exchange(self, asked: Asked, answer: str, cut: bool = False, by_demo: bool = False) -> "Talk":
+    def with_exchange(
+        self, asked: Asked, answer: str, cut: bool = False, by_demo: bool = False, pieces: int = 0
+    ) -> "Talk":
         """This conversation with one exchange more."""
         typed = asked.typed if asked.typed != asked.question else ""
-        how = asked.task, typed, asked.title, asked.schema, asked.pictures, asked.region
+        how = asked.task, typed, asked.title, asked.schema, asked.pictures, asked.region, pieces
         return replace(self, exchanges=(*self.exchanges, Exchange(asked.question, answer, cut, by_demo, *how)))
 
 
@@ -113,7 +117,7 @@ class Turn:
     """A question about to be answered: `talk` goes before it, `begun` is the answer's beginning if there is one.
 
     `before` is what the page returns to if nothing is written; `typed`: the question comes from the box for it;
-    `by_demo`: the demo answers in the place of the model.
+    `by_demo`: the demo answers in the place of the model; `pieces`: the picture is long and read in so many.
     """
 
     before: Talk
@@ -122,6 +126,7 @@ class Turn:
     begun: str = ""
     typed: bool = False
     by_demo: bool = False
+    pieces: int = 0
 
     @property
     def pictures(self) -> tuple[str, ...]:
