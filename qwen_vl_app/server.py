@@ -25,8 +25,9 @@ from qwen_vl_app.scratch import private_folder, uploads_in
 from qwen_vl_app.settings import Settings
 from qwen_vl_app.ui.entrance import Entrance
 from qwen_vl_app.ui.first_page import FirstPage
+from qwen_vl_app.ui.layout import I18N
 from qwen_vl_app.ui.look import CSS, theme
-from qwen_vl_app.ui.page import I18N, build
+from qwen_vl_app.ui.page import build
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # also for code of Gradio's that is not told
 os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(2**40)  # else pandas sums up all events after each event
