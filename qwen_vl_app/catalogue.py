@@ -85,17 +85,10 @@ WORKING_BYTES = 1 << 30  # compute buffers of both contexts and the page, beside
 
 # What people call a quantisation, and what it is called in file names.
 QUANT_NAMES = {
-    "int4": "Q4_K_M",
-    "4bit": "Q4_K_M",
-    "q4": "Q4_K_M",
-    "int8": "Q8_0",
-    "8bit": "Q8_0",
-    "q8": "Q8_0",
-    "fp16": "F16",
-    "float16": "F16",
-    "16bit": "F16",
+    **dict.fromkeys(("int4", "4bit", "q4"), "Q4_K_M"),
+    **dict.fromkeys(("int8", "8bit", "q8"), "Q8_0"),
+    **dict.fromkeys(("fp16", "float16", "16bit"), "F16"),
 }
-
 
 Row = tuple[str, int, str]  # quantisation, bytes (0: not known), sha256 ("": not known)
 
