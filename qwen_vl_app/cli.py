@@ -9,7 +9,7 @@ from pathlib import Path
 
 from qwen_vl_app import bench, bench_media, describing, doctor, settings, weights
 from qwen_vl_app.errors import Language, SetupError
-from qwen_vl_app.install import libraries
+from qwen_vl_app.install import libraries, meanwhile
 from qwen_vl_app.planning import model_for
 from qwen_vl_app.settings import Settings
 from qwen_vl_app.weights import Terminal
@@ -58,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
 def _serve(options: Settings, _arguments: argparse.Namespace) -> int:
     from qwen_vl_app import server  # gradio takes seconds to import: not for the other commands
 
-    return server.serve(options, language(os.environ))
+    return server.serve(options, language(os.environ), meanwhile.pending(os.environ, options.accelerator))
 
 
 def _describe(options: Settings, arguments: argparse.Namespace) -> int:

@@ -1,9 +1,7 @@
 """Which model answers, and how a picture and a question become a request for it."""
 
 import asyncio
-import hashlib
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +16,9 @@ from qwen_vl_app.engine.local import LocalEngine
 from qwen_vl_app.engine.plan import Plan
 from qwen_vl_app.engine.switch import Switch
 from qwen_vl_app.errors import Language, SetupError
+from qwen_vl_app.install.meanwhile import Installation
 from qwen_vl_app.media.fit import Box
+from qwen_vl_app.opened import Opened, limits
 from qwen_vl_app.planning import faster, model_for, plan_for
 from qwen_vl_app.settings import ROOT, Settings
 from qwen_vl_app.tasks import ASK, Task
@@ -26,8 +26,6 @@ from qwen_vl_app.weights import Progress
 
 DEMO = "demo"
 BUNDLED = ROOT / "models"  # the demo's files lie in the repository, wherever --models-dir leads
-FINE_SIDES = 2  # a picture looked at closely may have this many times the permitted short side
-OPENED_BYTES = 64 << 20  # pixels of pictures that need not be decoded again
 DRAIN = 30.0  # s that open answers get when another model takes over
 
 Fetch: TypeAlias = Callable[[Model, Path, str, Callable[[Progress], None], threading.Event], tuple[Path, Path]]
@@ -37,19 +35,28 @@ class Host:
     """The model that answers and its engine. Use it from one event loop: `start`, then requests, then `close`."""
 
     def __init__(
-        self, settings: Settings, model: Model, engine: Engine | None = None, fetch: Fetch = weights.fetch
+        self,
+        settings: Settings,
+        model: Model,
+        engine: Engine | None = None,
+        fetch: Fetch = weights.fetch,
+        installation: Installation | None = None,
     ) -> None:
-        """`engine`, if given, is used as it is; else the model's files are fetched and loaded at `start`."""
+        """`engine`, if given, is used as it is; else the model's files are fetched and loaded at `start`.
+
+        Nothing is loaded before the `installation` is done, if there is one.
+        """
         self.settings = settings
         self.model = model
         self.engine = Switch()
         self.engine.engine = engine
         self.progress: Progress | None = None
+        self.installation = installation
         self.plan: Plan | None = None
         self.coming: Model | None = None  # another one, on its way to take over
         self.downloading = False
         self.trouble: SetupError | None = None
-        self._opened: OrderedDict[tuple[str, bytes, PictureBudget, Box | None], media.Picture] = OrderedDict()
+        self._opened = Opened()
         self._demo: Host | None = None
         self._demo_starts = asyncio.Lock()
         self._fetch = fetch
@@ -58,7 +65,22 @@ class Host:
     @property
     def state(self) -> State:
         """Whether questions are answered now."""
-        return self.engine.state
+        state = self.engine.state
+        if state not in ("waiting", "downloading"):
+            return state
+        if self.installing:
+            return "installing"
+        return "failed" if self.installation and self.installation.failure else state
+
+    @property
+    def installing(self) -> bool:
+        """Whether llama.cpp is being installed: no model can answer before."""
+        return bool(self.installation and self.installation.under_way)
+
+    @property
+    def built(self) -> float | None:
+        """The fraction of llama.cpp that is built, where it is being built and that is known."""
+        return self.installation.share if self.installation and self.installing else None
 
     @property
     def failure(self) -> SetupError | None:
@@ -66,7 +88,7 @@ class Host:
         engine = self.engine.engine
         if isinstance(engine, LocalEngine) and engine.state == "failed" and not self.trouble:
             return engine.failure  # it ran, and could not be started again
-        return self.trouble
+        return self.trouble or (self.installation.failure if self.installation else None)
 
     @property
     def ctx_size(self) -> int:
@@ -80,13 +102,14 @@ class Host:
         return engine.loaded if isinstance(engine, LocalEngine) else 0.0
 
     def health(self) -> dict[str, object]:
-        """For everybody: state, model, how far download (bytes) and loading (fraction) are, the plan in use."""
+        """For everybody: state, model, how far build (fraction), download (bytes), loading are, the plan in use."""
         download = self.progress.as_json() if self.progress else None
         return {
             "state": self.state,
             "model": self.model.name,
             "failure": self.failure.brief("en") if self.failure else None,
             "coming": self.coming.name if self.coming else None,
+            "built": self.built,
             "download": download,
             "loaded": round(self.loaded, 3),
             "plan": self.summary("en"),
@@ -115,6 +138,8 @@ class Host:
                 await self.engine.replace(None, 0)
             if not self.engine.engine:
                 files = await self.files(self.model, show)
+                if self.installation:
+                    await self.installation.done()
                 await self.load(weights.refined(self.model, files), files)
             else:
                 await self.engine.start()
@@ -176,7 +201,7 @@ class Host:
         async with self._demo_starts:
             if self._demo is None:
                 settings = replace(self.settings, model=DEMO, ctx_size=SMALLEST_CONTEXT, models_dir=str(BUNDLED))
-                demo = Host(settings, catalogue.find(DEMO))
+                demo = Host(settings, catalogue.find(DEMO), installation=self.installation)
                 await demo.start()
                 self._demo = demo
         return self._demo
@@ -206,44 +231,26 @@ class Host:
         Raises:
             BadRequest: it cannot be read or is too large; see `media.open_picture`.
         """
-        budget = self._budget(detail, among)
-        side = self._side(detail)
-        if not owner or isinstance(source, Path):
-            return await media.open_picture(source, name, budget, side, region)
-        key = (owner, hashlib.sha256(source).digest(), budget, region)
-        picture = self._opened.get(key)
-        if picture is None:
-            picture = await media.open_picture(source, name, budget, side, region)
-        self._opened[key] = picture
-        self._opened.move_to_end(key)
-        while sum(len(kept.image.rgb) for kept in self._opened.values()) > OPENED_BYTES:
-            self._opened.popitem(last=False)
-        return picture
+        return await self._opened.open(source, name, *self._limits(detail, among), owner, region)
 
     async def pieces(
         self, source: Path | bytes, name: str, detail: Detail = "usual", region: Box | None = None
     ) -> tuple[media.Picture, ...]:
         """A long picture, or its `region`, in pieces to be read one after the other; raises as `picture`."""
-        return await media.open_tiles(source, name, self._budget(detail, 1), self._side(detail), region)
+        return await media.open_tiles(source, name, *self._limits(detail, 1), region)
 
-    def _side(self, detail: Detail) -> int:
-        return self.settings.max_short_side * (FINE_SIDES if detail == "fine" else 1)
-
-    def _budget(self, detail: Detail, among: int) -> PictureBudget:
-        budget = self.model.budget_for(detail)
-        share = max(self.model.budget.min_tokens, self.ctx_size // 2 // among)
-        most = min(budget.max_tokens, share)
-        return PictureBudget(min(budget.min_tokens, most), most)
+    def _limits(self, detail: Detail, among: int) -> tuple[PictureBudget, int]:
+        return limits(self.model, detail, self.ctx_size // 2 // among, self.settings.max_short_side)
 
     def request(self, messages: tuple[Message, ...], owner: str, task: Task = ASK) -> Request:
         """A request with the model's own sampling, or the one that the task needs."""
         return Request(messages, sampling=task.sampling(self.model.sampling), owner=owner)
 
 
-def open_host(settings: Settings) -> Host:
-    """The host that `settings` ask for, not started yet.
+def open_host(settings: Settings, installation: Installation | None = None) -> Host:
+    """The host that `settings` ask for, not started yet; it loads nothing before the `installation` is done.
 
     Raises:
         SetupError: there is no such model; the message lists those there are.
     """
-    return Host(settings, model_for(settings))
+    return Host(settings, model_for(settings), installation=installation)

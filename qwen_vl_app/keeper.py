@@ -41,7 +41,9 @@ class Keeper:
         return self.busy and self.host.downloading
 
     def begin(self) -> None:
-        """Fetch and load the host's model, in the background; after a failure, anew."""
+        """Have the engine installed, fetch and load the host's model, in the background; after a failure, anew."""
+        if self.host.installation:
+            self.host.installation.begin()
         if not self.busy:
             self._do(self.host.start(self._show))
 
@@ -170,6 +172,8 @@ class Keeper:
         """End what is under way, and the host."""
         if self._work:
             self._work.cancel()
+        if self.host.installation:
+            await self.host.installation.close()
         await self.host.close()
         if self._work:
             with suppress(asyncio.CancelledError):

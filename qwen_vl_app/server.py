@@ -19,6 +19,7 @@ from qwen_vl_app.api import router
 from qwen_vl_app.errors import Language, SetupError
 from qwen_vl_app.gate import MB, Gate
 from qwen_vl_app.host import Host, open_host
+from qwen_vl_app.install.meanwhile import Installation
 from qwen_vl_app.keeper import Keeper
 from qwen_vl_app.peers import OPERATOR_COOKIE, Operators, is_loopback
 from qwen_vl_app.scratch import private_folder, uploads_in
@@ -55,8 +56,10 @@ WELCOME = {
 ENDING = ("Ctrl-C ends the program.", "按 Ctrl-C 结束程序。")
 
 
-def serve(settings: Settings, language: Language = "en") -> int:
+def serve(settings: Settings, language: Language = "en", installation: Installation | None = None) -> int:
     """Serve the page until SIGTERM or Ctrl-C, speaking `language` in the terminal; returns the exit status.
+
+    The `installation` of the engine, if one is to be done, begins with the page.
 
     Raises:
         SetupError: the port is taken, or there is no such model. One that cannot be had or loaded ends nothing: the
@@ -65,7 +68,7 @@ def serve(settings: Settings, language: Language = "en") -> int:
     term = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with listen(settings) as door, private_folder() as folder, uploads_in(folder):
-            host, operators = open_host(settings), Operators()
+            host, operators = open_host(settings, installation), Operators()
             print(welcome(settings, language, operators.token), flush=True)
             if sys.stdin.isatty():  # else it runs in the background or for a service manager
                 print(ENDING[language == "zh"], flush=True)

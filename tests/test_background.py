@@ -59,8 +59,8 @@ def installed_copy(folder: Path) -> Path:
     shutil.copy(Path(sys.prefix) / "pyvenv.cfg", venv)
     for name in ("bin", "lib"):
         (venv / name).symlink_to(Path(sys.prefix) / name)
-    note = "from qwen_vl_app.install import stamp, start; from pathlib import Path; v = Path('.venv')\n"
-    note += "stamp.write(v, stamp.expected(v, start.target([], {})))"
+    note = "from qwen_vl_app.install import halves, stamp; v = halves.ROOT / '.venv'\n"
+    note += "stamp.write(v, stamp.expected(v, halves.target('auto')))"
     subprocess.run([venv / "bin" / "python", "-c", note], cwd=folder, check=True)
     assert (venv / stamp.NAME).exists()
     return folder
@@ -108,8 +108,8 @@ def checkout(whole: Checkout) -> Iterator[Checkout]:
     whole.run("--stop")
 
 
-def until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
+def until(true: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end
         time.sleep(0.05)

@@ -15,6 +15,7 @@ from qwen_vl_app.host import Host
 from tests.browsing import ask, choose, finished, opened
 from tests.fake_hub import FakeHub, Manners
 from tests.site import served
+from tests.slow_build import WHY, SlowBuild
 from tests.test_host import served_model, settings
 from training import answers, world
 
@@ -24,11 +25,12 @@ VISITOR = {"extra_http_headers": {"x-forwarded-for": "203.0.113.7"}}
 
 
 @contextmanager
-def arriving(folder: Path, manners: Manners) -> Iterator[tuple[str, FakeHub]]:
-    """The address of a page whose model comes from a hub of these manners, and the hub."""
+def arriving(folder: Path, manners: Manners, build: SlowBuild | None = None) -> Iterator[tuple[str, FakeHub]]:
+    """The address of a page whose model comes from a hub of these manners, and the hub; its engine of a `build`."""
     model, files = served_model()
     with FakeHub(files, manners) as hub:
-        host = Host(settings(folder / "models", hub.url), replace(model, title="Tiny"))
+        installation = build.installation if build else None
+        host = Host(settings(folder / "models", hub.url), replace(model, title="Tiny"), installation=installation)
         (folder / "uploads").mkdir()
         with served(host, folder / "uploads") as address:
             yield address, hub
@@ -51,6 +53,35 @@ def test_a_question_waits_for_the_download_and_is_answered(browser: Browser, tmp
         expect(page.locator("#arrival .card")).to_have_count(0)
         expect(page.locator("#chat em")).to_have_count(0)
         expect(page.locator("#let-demo")).to_be_hidden()
+
+
+def test_a_question_waits_for_the_engine_that_fails_is_built_again_and_answers(
+    browser: Browser, tmp_path: Path, drawing: Path
+) -> None:
+    build = SlowBuild(tmp_path)
+    with arriving(tmp_path, Manners(), build) as (url, _), opened(browser, url) as page:
+        card = page.locator("#arrival .card")
+        expect(card).to_contain_text("The engine is being built for this machine: 25 %")
+        choose(page, drawing)
+        page.locator("#submit").click()
+        expect(page.locator("#status .waits")).to_contain_text("The engine is being built")
+        build.say("fail")
+        expect(card).to_contain_text(WHY["en"])
+        expect(page.locator(".status.failed")).to_contain_text("The engine could not be installed")
+        page.get_by_role("button", name="Retry", exact=True).click()
+        expect(card).to_contain_text("25 %")
+        page.locator("#submit").click()
+        page.locator("#let-demo").click()  # it needs the engine too
+        expect(page.locator("#let-demo")).to_be_hidden()
+        expect(page.locator("#status")).to_contain_text("The engine is being built")
+        page.locator("#stop").click()
+        expect(page.locator(".status.done")).to_contain_text("Stopped before the first word")
+        page.locator("#submit").click()
+        expect(page.locator("#status .waits")).to_be_visible()
+        build.say("go")
+        assert is_right(finished(page))
+        expect(card).to_have_count(0)
+        expect(page.locator("#chat em")).to_have_count(0)
 
 
 def test_the_demo_answers_meanwhile_and_says_so(browser: Browser, tmp_path: Path, drawing: Path) -> None:

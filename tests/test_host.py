@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from qwen_vl_app import host as host_module
+from qwen_vl_app import opened as opened_module
 from qwen_vl_app import weights
 from qwen_vl_app.catalogue import File, Model, find
 from qwen_vl_app.chat import Image, Message, Text, join
@@ -181,8 +181,8 @@ def test_the_same_bytes_of_the_same_person_are_decoded_once(monkeypatch: pytest.
         opened.append(source)
         return Picture(Image(b"\0" * 3072, 32, 32, source.hex()), 32, 32, Fit(32, 32, 0, 0, 32, 32), (0, 0, 32, 32))
 
-    monkeypatch.setattr(host_module.media, "open_picture", open_picture)
-    monkeypatch.setattr(host_module, "OPENED_BYTES", 2 * 3072)
+    monkeypatch.setattr(opened_module.media, "open_picture", open_picture)
+    monkeypatch.setattr(opened_module, "KEPT_BYTES", 2 * 3072)
     host = Host(Settings(), find("demo"), FakeEngine())
     for owner, source in (("ann", b"a"), ("ann", b"a"), ("bob", b"a"), ("ann", b"b"), ("ann", b"a"), ("", b"a")):
         asyncio.run(host.picture(source, "picture", owner))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from qwen_vl_app.errors import SetupError
-from qwen_vl_app.install import address, cpu, failures, llama, machine, proof, requirements, stamp, start, texts
+from qwen_vl_app.install import address, cpu, failures, halves, llama, machine, proof, requirements, stamp, start, texts
 from qwen_vl_app.install.environment import quiet_environ
 from qwen_vl_app.install.runner import Outcome, Runner, _fitted
 
@@ -375,7 +375,7 @@ def test_the_announcement_names_address_password_and_flag() -> None:
 def test_main_says_one_line(
     raised: BaseException, code: int, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(*about: object) -> None:
+    def fail(*about: object, **more: object) -> None:
         raise raised
 
     monkeypatch.setattr(start, "prepare", fail)
@@ -385,7 +385,7 @@ def test_main_says_one_line(
 
 def test_signal_handlers_are_put_back() -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt), start._interruptible():
+    with pytest.raises(KeyboardInterrupt), halves.interruptible():
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(1)
     assert signal.getsignal(signal.SIGTERM) is before

@@ -12,9 +12,11 @@ from qwen_vl_app import choices as choices_module
 from qwen_vl_app.catalogue import Model
 from qwen_vl_app.chat import Finished, Message, Text, Token
 from qwen_vl_app.host import Host
+from qwen_vl_app.install.meanwhile import NotInstalled
 from qwen_vl_app.keeper import Keeper
 from qwen_vl_app.weights import Cancelled, NoHub
 from tests.fake_hub import FakeHub
+from tests.slow_build import SHARE, SlowBuild
 from tests.test_host import HELLO, served_model, settings
 
 TINY, FILES = served_model()
@@ -36,11 +38,17 @@ def with_files(model: Model) -> Model:
     return replace(model, files=(model.model,), projectors=(model.mmproj,))
 
 
-def keeping(hub: FakeHub, folder: Path, work: Callable[[Keeper], Awaitable[None]], model: Model = TINY) -> None:
-    """Do `work` with a keeper whose host begins with `model`."""
+def keeping(
+    hub: FakeHub,
+    folder: Path,
+    work: Callable[[Keeper], Awaitable[None]],
+    model: Model = TINY,
+    build: SlowBuild | None = None,
+) -> None:
+    """Do `work` with a keeper whose host begins with `model`, and loads nothing before the `build` is done."""
 
     async def kept() -> None:
-        keeper = Keeper(Host(settings(folder, hub.url), model))
+        keeper = Keeper(Host(settings(folder, hub.url), model, installation=build.installation if build else None))
         try:
             await asyncio.wait_for(work(keeper), WAIT)
         finally:
@@ -196,3 +204,83 @@ def test_deleting_keeps_what_answers_and_what_others_need(tmp_path: Path, hub: F
         assert not facts["other", ""].part and not facts["tiny", "Q8_0"].part and list(facts)[-1] == ("demo", "")
 
     keeping(hub, tmp_path, work)
+
+
+def test_the_model_is_downloaded_while_the_engine_is_built_and_loaded_when_both_are_here(
+    tmp_path: Path, hub: FakeHub
+) -> None:
+    build = SlowBuild(tmp_path)
+
+    async def work(keeper: Keeper) -> None:
+        host = keeper.host
+        keeper.begin()
+        while host.built is None or host.downloading or not host.progress:
+            assert host.state == "installing"
+            await asyncio.sleep(0.02)
+        health = host.health()
+        assert (health["state"], health["built"]) == ("installing", SHARE) and keeper.busy
+        assert host.progress.state == "ready" and all(path.is_file() for path in TINY.paths(tmp_path))
+        assert host.engine.engine is None
+        build.say("go")
+        await until("ready", keeper)
+        assert host.health()["built"] is None and await words(host)
+
+    keeping(hub, tmp_path, work, build=build)
+
+
+def test_an_engine_that_comes_first_waits_for_the_download(tmp_path: Path, hub: FakeHub) -> None:
+    build = SlowBuild(tmp_path)
+    build.say("go")
+
+    async def work(keeper: Keeper) -> None:
+        hub.manners.bytes_per_second = 300_000
+        keeper.begin()
+        assert keeper.host.state == "installing"
+        await until("downloading", keeper)
+        hub.manners.bytes_per_second = 0
+        await until("ready", keeper)
+
+    keeping(hub, tmp_path, work, build=build)
+
+
+def test_an_engine_that_cannot_be_built_is_said_at_once_and_built_again(tmp_path: Path, hub: FakeHub) -> None:
+    build = SlowBuild(tmp_path)
+
+    async def work(keeper: Keeper) -> None:
+        host = keeper.host
+        hub.manners.bytes_per_second = 100_000
+        keeper.begin()
+        build.say("fail")
+        while host.state != "failed":
+            await asyncio.sleep(0.02)
+        assert isinstance(host.failure, NotInstalled) and keeper.stoppable  # the download goes on
+        await keeper.stop()
+        hub.manners.bytes_per_second = 0
+        keeper.begin()
+        await until("installing", keeper)
+        assert host.failure is None
+        build.say("go")
+        await until("ready", keeper)
+
+    keeping(hub, tmp_path, work, build=build)
+
+
+def test_without_an_engine_nothing_is_loaded_and_files_that_came_are_kept(tmp_path: Path, hub: FakeHub) -> None:
+    build = SlowBuild(tmp_path)
+
+    async def work(keeper: Keeper) -> None:
+        keeper.begin()
+        while keeper.host.downloading or not keeper.host.progress:
+            await asyncio.sleep(0.02)
+        build.say("fail")
+        await until("failed", keeper)
+        assert isinstance(keeper.host.failure, NotInstalled) and all(path.is_file() for path in TINY.paths(tmp_path))
+        with pytest.raises(NotInstalled):
+            await keeper.host.demo()
+        asked = len(hub.asked)
+        keeper.begin()
+        build.say("go")
+        await until("ready", keeper)
+        assert len(hub.asked) == asked and await words(await keeper.host.demo())
+
+    keeping(hub, tmp_path, work, build=build)

@@ -11,7 +11,7 @@ LAYERS = [
     {"chat"},
     {"catalogue"},
     {"settings", "tasks", "media", "weights", "scratch", "peers"},
-    {"install"},
+    {"install", "opened"},
     {"engine"},
     {"planning"},
     {"host"},

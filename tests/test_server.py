@@ -224,7 +224,9 @@ from qwen_vl_app import catalogue, server
 from qwen_vl_app.host import Host
 from qwen_vl_app.settings import Settings
 from tests.fake_engine import FakeEngine
-server.open_host = lambda settings: Host(settings, catalogue.find("demo"), FakeEngine(["word " * 500], pause=0.05))
+server.open_host = lambda settings, installation: Host(
+    settings, catalogue.find("demo"), FakeEngine(["word " * 500], pause=0.05)
+)
 sys.exit(server.serve(Settings(port=int(sys.argv[1]))))
 """
 

@@ -20,7 +20,23 @@ ROOT = Path(__file__).resolve().parent.parent
 BASE_PYTHON = Path(sys._base_executable)  # type: ignore[attr-defined]
 TOOLS = ("bash", "dirname", "uname", "sh", "env")
 FLAGS = "frozenset({'sse4_2', 'avx', 'avx2', 'fma', 'f16c', 'bmi2'})"
-APP = "import os, sys\nprint('APP', os.environ.get('QWEN_VL_HOST'), os.getcwd(), sys.argv[1:])\n"
+# Says "UP" where the engine is still to be installed, has that done, and then how it was started.
+APP = """
+import asyncio, os, sys
+from qwen_vl_app.errors import SetupError
+from qwen_vl_app.install import address, meanwhile, start
+async def engine():
+    wanted = address.given("accelerator", sys.argv[1:]) or os.environ.get(start.ACCELERATOR_VARIABLE) or "auto"
+    installation = meanwhile.pending(os.environ, wanted)
+    if installation:
+        print("UP", flush=True)
+        await installation.done()
+try:
+    asyncio.run(engine())
+except SetupError as error:
+    sys.exit(error.text("en"))
+print('APP', os.environ.get('QWEN_VL_HOST'), os.getcwd(), sys.argv[1:])
+"""
 PROOF = """
 import os, sys
 from pathlib import Path
@@ -78,7 +94,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def make_app(folder: Path) -> Path:
-    """A copy of what start.sh needs, with an app that only says how it was started."""
+    """A copy of what start.sh needs, with an app that has no page."""
     package = folder / "qwen_vl_app"
     package.mkdir(parents=True)
     for name in ("__init__.py", "errors.py", "settings.py"):
@@ -243,6 +259,14 @@ def test_first_start_survives_a_build_that_dies(first: tuple[Path, subprocess.Co
     assert sorted(path.name for path in (app / ".build").iterdir()) == ["install.log", "lock"]
 
 
+def test_the_page_comes_between_the_packages_and_the_engine(
+    first: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    said = first[1].stdout
+    order = ["Installing the packages", "nobody is asked", "UP", "Building", "Proving", "Installed and proved", "APP"]
+    assert [said.index(line) for line in order] == sorted(said.index(line) for line in order)
+
+
 def test_open_address_is_said_with_its_way_back(first: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     lines = first[1].stdout.splitlines()
     (told,) = (line for line in lines if "nobody is asked for a password" in line)
@@ -297,7 +321,7 @@ def test_ctrl_c_leaves_no_process_and_the_next_start_goes_on(installed: Path, pa
     for path in installed.glob(".venv/lib/python*/site-packages/llama_cpp*"):
         shutil.rmtree(path)
     env = with_index(packages, FAKE_SECONDS="61.25")
-    command = ["bash", str(installed / "start.sh")]
+    command = ["bash", str(installed / "start.sh"), "--install-only"]
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:

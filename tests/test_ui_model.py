@@ -11,6 +11,7 @@ from qwen_vl_app import catalogue
 from qwen_vl_app.engine.failures import CannotLoad
 from qwen_vl_app.errors import SetupError
 from qwen_vl_app.host import Host
+from qwen_vl_app.install.meanwhile import Installation, NotInstalled
 from qwen_vl_app.keeper import Keeper
 from qwen_vl_app.peers import Operators
 from qwen_vl_app.settings import Settings
@@ -29,10 +30,24 @@ AWAY = NoHub(
 )
 
 
-def arrival(state: str, trouble: SetupError | None = None, name: str = "8b") -> tuple[Arrival, Host]:
+class FakeInstallation(Installation):
+    """One that is as far as a test says."""
+
+    def __init__(self, share: float | None = None, failure: NotInstalled | None = None) -> None:
+        super().__init__(())
+        self.share, self.failure = share, failure
+
+    @property
+    def under_way(self) -> bool:
+        return not self.failure
+
+
+def arrival(
+    state: str, trouble: SetupError | None = None, name: str = "8b", installation: Installation | None = None
+) -> tuple[Arrival, Host]:
     engine = FakeEngine()
     engine.state = state  # type: ignore[assignment]
-    host = Host(Settings(models_dir="/home/me/models"), catalogue.find(name), engine)
+    host = Host(Settings(models_dir="/home/me/models"), catalogue.find(name), engine, installation=installation)
     host.trouble = trouble
     return Arrival(Keeper(host), Operators()), host
 
@@ -47,6 +62,29 @@ def test_a_download_is_shown_with_its_share() -> None:
     view = seen(page, "zh")
     assert "正在准备 Qwen3-VL-8B-Instruct" in view[CARD] and "(25 %)" in view[CARD] and 'value="0.250"' in view[CARD]
     assert view[BEATS].value == BEAT and view[BEATS].active
+
+
+def test_the_engine_that_is_built_and_the_download_beside_it_are_shown_both() -> None:
+    page, host = arrival("downloading", installation=FakeInstallation(0.34))
+    host.downloading, host.progress = True, Progress("downloading", "model.gguf", 1_000_000_000, 4_000_000_000)
+    card = seen(page)[CARD]
+    assert "The engine is being built for this machine: 34 %" in card and 'value="0.340"' in card
+    assert "(25 %)" in card and 'value="0.250"' in card
+    host.downloading, host.installation = False, FakeInstallation()
+    card = seen(page, "zh")[CARD]
+    assert "正在为这台机器安装引擎" in card and "<progress" not in card
+
+
+def test_an_engine_that_cannot_be_built_is_explained_to_the_operator_and_tried_again() -> None:
+    failure = NotInstalled({"en": "no such thing; details: /home/me/log", "zh": "没有；详情见 /home/me/log"})
+    page, host = arrival("downloading", installation=FakeInstallation(failure=failure))
+    for view in (seen(page), seen(page, "zh")):
+        assert 'role="alert"' in view[CARD] and "/home" not in view[CARD] and view[STEPS] == ""
+    view = seen(page, "zh", OPERATOR)
+    assert "没有；详情见 /home/me/log" in view[CARD] and "解决后请点击“重试”" in view[CARD]
+    assert 'data-act="retry"' in view[STEPS] and "https://" not in view[CARD] and "<progress" not in view[CARD]
+    host.downloading, host.progress = True, Progress("downloading", "model.gguf", 1_000_000_000, 4_000_000_000)
+    assert "(25 %)" in seen(page)[CARD]  # it goes on
 
 
 def test_a_model_that_answers_needs_no_card() -> None:

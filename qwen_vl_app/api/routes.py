@@ -144,7 +144,7 @@ async def answering(host: Host, name: str | None) -> Host:
     Raises:
         UnknownModel, NotReady: see `meant` and `check_ready`.
     """
-    if meant(host, name) is host.model:
+    if meant(host, name) is host.model or host.installing:
         check_ready(host)
         return host
     try:
@@ -165,6 +165,9 @@ def check_ready(host: Host) -> None:
 
 def progress(host: Host) -> dict[str, str | int | float]:
     """What `host` is busy with before it can answer, for the texts and numbers of a refusal; sizes in bytes."""
+    if host.state == "installing":
+        share = "" if host.built is None else f", {host.built:.0%} built"
+        return {"state": f"installing llama.cpp{share}"}
     if host.state == "starting":
         return {"state": f"starting, {host.loaded:.0%} loaded"}
     if host.state == "failed" and host.failure:

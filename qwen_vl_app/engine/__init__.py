@@ -5,8 +5,11 @@ from typing import Literal, Protocol, TypeAlias
 
 from qwen_vl_app.chat import Delta, Request
 
-# waiting: nothing was asked for yet · downloading: the model's files are on their way
-State: TypeAlias = Literal["waiting", "downloading", "starting", "ready", "restarting", "failed", "closed"]
+# waiting: nothing was asked for yet · installing: llama.cpp is, and the model's files may come meanwhile
+# downloading: only they are on their way
+State: TypeAlias = Literal[
+    "waiting", "installing", "downloading", "starting", "ready", "restarting", "failed", "closed"
+]
 
 
 class Engine(Protocol):

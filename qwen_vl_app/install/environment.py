@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from qwen_vl_app.errors import Language, SetupError
+from qwen_vl_app.errors import Language
 from qwen_vl_app.install import requirements, stamp
 from qwen_vl_app.install.failures import explain
 from qwen_vl_app.install.machine import build_jobs, venv_command
 from qwen_vl_app.install.runner import Outcome, Runner
-from qwen_vl_app.install.texts import text
+from qwen_vl_app.install.texts import InstallError, text
 
 STALL_SECONDS = 600.0
 
@@ -44,11 +44,15 @@ class Site:
     def build(self) -> Path:
         return self.root / ".build"
 
+    @property
+    def unfinished(self) -> Path:
+        return self.build / "unfinished"
+
     def say(self, key: str, **details: object) -> None:
         """Print one of the installation's lines."""
         print(text(key, self.language, **details), flush=True)
 
-    def failure(self, outcome: Outcome, otherwise: str) -> SetupError:
+    def failure(self, outcome: Outcome, otherwise: str) -> InstallError:
         """The error for a command that failed."""
         return explain(outcome, otherwise, self.run.stall_seconds, self.run.log, self.language)
 
@@ -65,10 +69,13 @@ class Site:
     @contextmanager
     def changing(self) -> Iterator[None]:
         """Note that .venv is being changed until the block has ended well."""
-        note = self.build / "unfinished"
-        note.touch()
+        self.unfinished.touch()
         yield
-        note.unlink()
+        self.settle()
+
+    def settle(self) -> None:
+        """Note that .venv can be trusted."""
+        self.unfinished.unlink(missing_ok=True)
 
 
 def quiet_environ(environ: Mapping[str, str]) -> dict[str, str]:
@@ -88,8 +95,7 @@ def quiet_environ(environ: Mapping[str, str]) -> dict[str, str]:
 
 def make_environment(site: Site) -> None:
     """A .venv of this Python with a working pip; what an interrupted start left is made anew."""
-    unfinished = site.build / "unfinished"
-    if unfinished.exists():
+    if site.unfinished.exists():
         site.say("repairing")
     elif usable(site.python):
         return
@@ -105,7 +111,7 @@ def make_environment(site: Site) -> None:
 def _require_venv(site: Site) -> None:
     probe = subprocess.run([sys.executable, "-c", "import venv, ensurepip"], capture_output=True, check=False)
     if probe.returncode != 0:
-        raise SetupError(text("no_venv", site.language, python=sys.executable, command=venv_command()))
+        raise InstallError("no_venv", site.language, python=sys.executable, command=venv_command())
 
 
 def usable(python: Path) -> bool:

@@ -3,10 +3,10 @@
 import re
 from pathlib import Path
 
-from qwen_vl_app.errors import Language, SetupError
+from qwen_vl_app.errors import Language
 from qwen_vl_app.install.machine import ENVIRONMENT_BYTES, GB, SCRATCH_BYTES
 from qwen_vl_app.install.runner import Outcome
-from qwen_vl_app.install.texts import text
+from qwen_vl_app.install.texts import InstallError
 
 # First match wins: what ends a build comes before what pip merely warned of on its way there.
 CAUSES = (
@@ -24,11 +24,11 @@ CAUSES = (
 REASON = re.compile(r"^\s*(?:ERROR: |CMake Error[^:]*: ?|.*\berror: )(?!subprocess-exited)(.*\S)", re.M)
 
 
-class NoNetwork(SetupError):
+class NoNetwork(InstallError):
     """An index could not be reached."""
 
 
-def explain(outcome: Outcome, otherwise: str, stall_seconds: float, log: Path, language: Language) -> SetupError:
+def explain(outcome: Outcome, otherwise: str, stall_seconds: float, log: Path, language: Language) -> InstallError:
     """The line for a command that failed; `otherwise` names the text for an unknown cause."""
     details = {
         "log": log,
@@ -37,8 +37,8 @@ def explain(outcome: Outcome, otherwise: str, stall_seconds: float, log: Path, l
         "minutes": f"{stall_seconds / 60:g}",
     }
     cause = _cause(outcome, otherwise)
-    kind = NoNetwork if cause in ("no_network", "stalled") else SetupError
-    return kind(text(cause, language, **details))
+    kind = NoNetwork if cause in ("no_network", "stalled") else InstallError
+    return kind(cause, language, **details)
 
 
 def _cause(outcome: Outcome, otherwise: str) -> str:

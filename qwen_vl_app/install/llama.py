@@ -9,14 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from qwen_vl_app.errors import SetupError
 from qwen_vl_app.install import cpu, libraries, proof, requirements, stamp
 from qwen_vl_app.install.accelerators import Candidate, Detection, Unusable
 from qwen_vl_app.install.cpu import Build, Processor
 from qwen_vl_app.install.environment import Site
 from qwen_vl_app.install.failures import NoNetwork
 from qwen_vl_app.install.machine import build_jobs, check_compiler
-from qwen_vl_app.install.texts import text
+from qwen_vl_app.install.texts import InstallError, text
 from qwen_vl_app.settings import Accelerator
 
 PACKAGE = "llama-cpp-python"
@@ -60,7 +59,7 @@ def _first_that_works(site: Site, processor: Processor, found: Detection) -> Ins
             continue
         try:
             build = _put(site, candidate, processor)
-        except SetupError as error:
+        except InstallError as error:
             if candidate == tried[-1]:
                 raise
             no_network = no_network or isinstance(error, NoNetwork)
@@ -106,7 +105,7 @@ def _put(site: Site, candidate: Candidate, processor: Processor) -> Build:
         why = failure
         site.say("proof_died", name=build.name, why=why)
         shutil.rmtree(wheel.parent)
-    raise SetupError(text("no_build_works", site.language, why=why, log=site.run.log))
+    raise InstallError("no_build_works", site.language, why=why, log=site.run.log)
 
 
 def ways(candidate: Candidate, processor: Processor) -> Iterator[Build]:
@@ -160,8 +159,8 @@ def _fetch_wheel(site: Site, candidate: Candidate, folder: Path) -> None:
             title=text("fetching_wheel", site.language, name=candidate.name),
             otherwise="install_failed",
         )
-    except SetupError as error:  # its advice, another mirror, is for the person's own index
-        raise type(error)(text("no_wheel", site.language, index=candidate.index, log=site.run.log)) from error
+    except InstallError as error:  # its advice, another mirror, is for the person's own index
+        raise type(error)("no_wheel", site.language, index=candidate.index, log=site.run.log) from error
     os.replace(part, folder)  # noqa: PTH105 - all or nothing
 
 
@@ -205,7 +204,7 @@ def _install_wheel(site: Site, wheel: Path, packages: tuple[str, ...]) -> None:
     """Put this very wheel into .venv, whatever was there, and then what it depends on, those `packages` too."""
     common = ("install", "--no-cache-dir", str(wheel))
     with site.changing():
-        (site.venv / stamp.NAME).unlink(missing_ok=True)  # what it says was proved is no longer there
+        stamp.withdraw(site.venv)  # what it says was proved is no longer there
         title = text("installing_engine", site.language)
         site.pip(*common, "--force-reinstall", "--no-deps", title=title, otherwise="install_failed")
         title = text("installing_needs", site.language)

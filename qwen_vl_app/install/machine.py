@@ -10,8 +10,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from qwen_vl_app.errors import Language, SetupError
-from qwen_vl_app.install.texts import text
+from qwen_vl_app.errors import Language
+from qwen_vl_app.install.texts import InstallError
 
 GB = 1024**3
 ENVIRONMENT_BYTES = 1.5 * GB  # .venv with the packages, beside the wheels while they are unpacked
@@ -65,7 +65,7 @@ def check_compiler(environ: Mapping[str, str], language: Language) -> None:
     for chosen, names, kind in compilers:
         tried = [shlex.split(chosen)] if chosen else [[name] for name in names]
         if not any(_compiles(command, kind, environ) for command in tried):
-            raise SetupError(text("no_compiler", language, command=compiler_command()))
+            raise InstallError("no_compiler", language, command=compiler_command())
 
 
 def _compiles(command: list[str], kind: str, environ: Mapping[str, str]) -> bool:
@@ -92,7 +92,7 @@ def check_space(root: Path, scratch: Path, language: Language, more: float = 0) 
         free = shutil.disk_usage(folder).free
         if free < need:
             shown = {"free": f"{free / GB:.1f}", "need": f"{need / GB:.1f}"}
-            raise SetupError(text("no_space", language, folder=folder, **shown))
+            raise InstallError("no_space", language, folder=folder, **shown)
 
 
 def choose_scratch(fallback: Path) -> Path:

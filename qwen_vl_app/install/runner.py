@@ -35,6 +35,7 @@ class Progress:
     """One line that tells how far the command is and for how long it has run."""
 
     title: str
+    report: Callable[[float | None], None] = lambda share: None
     started: float = field(default_factory=time.monotonic)
     what: str = ""
     shown: float = 0.0
@@ -42,7 +43,9 @@ class Progress:
     def read(self, line: str) -> None:
         """Take what is of interest to people from a line of output."""
         if step := STEP.match(line):
-            self.what = f"{100 * int(step[1]) // int(step[2])} %"
+            done, total = int(step[1]), int(step[2])
+            self.what = f"{100 * done // total} %"
+            self.report(done / total)
         elif package := PACKAGE.match(line):
             self.what = package[1]
 
@@ -68,10 +71,19 @@ def _fitted(line: str, columns: int) -> str:
 class Runner:
     """Runs commands one after the other with the same log, temporary folder and stall limit."""
 
-    def __init__(self, log: Path, scratch: Path, stall_seconds: float, keep_open: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        log: Path,
+        scratch: Path,
+        stall_seconds: float,
+        keep_open: Sequence[int] = (),
+        report: Callable[[float | None], None] = lambda share: None,
+    ) -> None:
+        """`report` is told the share of a build that is done, None where it is not known."""
         self.log = log
         self.scratch = scratch
         self.stall_seconds = stall_seconds
+        self.report = report
         self.keep_open = keep_open  # the lock: held for as long as any child lives
 
     def __call__(self, command: Sequence[str], title: str, environ: Mapping[str, str]) -> Outcome:
@@ -86,7 +98,8 @@ class Runner:
             pass_fds=tuple(self.keep_open),
         )
         lines: list[str] = []
-        progress = Progress(title)
+        self.report(None)
+        progress = Progress(title, self.report)
         reader = threading.Thread(target=self._read, args=(process.stdout, lines, progress.read), daemon=True)
         reader.start()
         try:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from qwen_vl_app.install import proof, requirements
@@ -87,6 +87,19 @@ def write(venv: Path, stamp: Stamp) -> None:
     part = venv / (NAME + ".part")
     part.write_text(json.dumps(asdict(stamp), indent=1), encoding="utf-8")
     os.replace(part, venv / NAME)  # noqa: PTH105 - the habit's name
+
+
+def unproved(wanted: Stamp, before: Stamp | None) -> Stamp:
+    """The note between the two halves: the packages are those of `wanted`, the engine that of `before`, if any."""
+    known = before or replace(wanted, build="found")
+    return replace(known, python=wanted.python, packages=wanted.packages, proof="", idle=())
+
+
+def withdraw(venv: Path) -> None:
+    """Note that the engine is not the one that was proved."""
+    found = read(venv)
+    if found:
+        write(venv, replace(found, proof="", build="found", options=(), idle=()))
 
 
 def _digest(data: bytes) -> str:

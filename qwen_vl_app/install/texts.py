@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from qwen_vl_app.errors import Language
+from qwen_vl_app.errors import Language, SetupError
 from qwen_vl_app.install.accelerator_texts import ACCELERATORS
 from qwen_vl_app.install.background_texts import BACKGROUND
 
@@ -41,6 +41,14 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "“{name}”版本未通过验证：{why}。换一种方式。",
     ),
     "ready": ("Installed and proved.", "安装完成，并已通过验证。"),
+    "not_installed": (
+        "The engine could not be installed on this machine; whoever runs the program finds the reason in the terminal.",
+        "引擎无法在这台机器上安装；运行本程序的人可以在终端里看到原因。",
+    ),
+    "ended": (
+        "The installation of llama-cpp-python was ended from outside (exit status {code}). Start again; details: {log}",
+        "llama-cpp-python 的安装被外部中止（退出码 {code}）。请重新启动；详情见 {log}",
+    ),
     "waiting": (
         "Another start (process {pid}) is installing; waiting for it. Ctrl-C leaves.",
         "另一个启动进程（{pid}）正在安装，等待其完成。按 Ctrl-C 退出。",
@@ -139,3 +147,16 @@ def text(key: str, language: Language, **details: object) -> str:
     """The line `key` in `language`, with its details filled in."""
     english, chinese = TEXTS[key]
     return (chinese if language == "zh" else english).format(**details)
+
+
+class InstallError(SetupError):
+    """The installation cannot go on; `str` is the line `key` of the texts in the terminal's language."""
+
+    def __init__(self, key: str, language: Language, **details: object) -> None:
+        """`details` fill the line."""
+        super().__init__(text(key, language, **details))
+        self._key, self._details = key, details
+
+    def text(self, language: Language) -> str:
+        """See `SetupError.text`."""
+        return text(self._key, language, **self._details)

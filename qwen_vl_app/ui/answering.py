@@ -88,11 +88,11 @@ class Answering:
         yield _closed(turn, reply, pictures, language)
 
     async def _loading(self, job: Job, language: Language) -> AsyncGenerator[str, None]:
-        """Signs of life until the model answers: the question waits."""
+        """Signs of life until the model answers, or the demo can: the question waits."""
         demo = self.host.model.name != DEMO
-        while self.host.state in ON_ITS_WAY and not (job.stopped or job.stands_in):
+        while not job.stopped and (self.host.installing if job.stands_in else self.host.state in ON_ITS_WAY):
             words = f"{text('waits', language)} {stage(self.host, language)}"
-            yield markup.working(words, arrived(self.host), "waits" if demo else "")
+            yield markup.working(words, arrived(self.host), "waits" if demo and not job.stands_in else "")
             await asyncio.sleep(BEAT)
         if self.host.state == "failed" and self.host.failure and not job.stands_in:
             raise self.host.failure

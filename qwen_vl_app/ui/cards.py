@@ -6,8 +6,9 @@ from pathlib import Path
 from qwen_vl_app import weights
 from qwen_vl_app.errors import Language, SetupError
 from qwen_vl_app.host import Host
+from qwen_vl_app.install.meanwhile import NotInstalled
 from qwen_vl_app.keeper import Keeper
-from qwen_vl_app.ui.stages import ON_ITS_WAY, arrived, stage
+from qwen_vl_app.ui.stages import ON_ITS_WAY, stages
 from qwen_vl_app.ui.texts import text
 from qwen_vl_app.weights import Cancelled, WeightsError
 from qwen_vl_app.weights.failures import place
@@ -44,10 +45,18 @@ def _failed(host: Host, language: Language, operator: bool) -> str:
     if isinstance(failure, Cancelled):
         return _box("calm", text("download_stopped", language, model=name), _paragraph(text("download_kept", language)))
     words = [_reason(failure, language, operator)]
-    advice = "mend_network" if isinstance(failure, weights.NoHub) else "then_retry"
-    words.append(_advice(advice, "retry", language) if operator else text("visitors_wait", language))
-    hand = _by_hand(host, language, "retry") if operator and isinstance(failure, WeightsError) else ""
-    return _box("bad", text("no_model", language, model=name), "".join(map(_paragraph, words)) + hand)
+    words.append(_advice(_mended(failure), "retry", language) if operator else text("visitors_wait", language))
+    inside = "".join(map(_paragraph, words))
+    inside += _by_hand(host, language, "retry") if operator and isinstance(failure, WeightsError) else ""
+    inside += _moving(host, language) if host.downloading else ""  # what is not installed does not hold that up
+    return _box("bad", text("no_model", language, model=name), inside)
+
+
+def _mended(failure: SetupError) -> str:
+    """Which advice helps against it."""
+    if isinstance(failure, NotInstalled):
+        return "mend_install"
+    return "mend_network" if isinstance(failure, weights.NoHub) else "then_retry"
 
 
 def _reason(failure: SetupError, language: Language, operator: bool) -> str:
@@ -78,9 +87,12 @@ def _links(found: dict[str, str]) -> str:
 
 
 def _moving(host: Host, language: Language) -> str:
-    share = arrived(host)
+    return "".join(_stage(words, share) for words, share in stages(host, language))
+
+
+def _stage(words: str, share: float | None) -> str:
     bar = "" if share is None else f'<progress value="{share:.3f}" max="1"></progress>'
-    return f'{bar}<p class="numbers"><i class="dot"></i>{escape(stage(host, language))}</p>'
+    return f'{bar}<p class="numbers"><i class="dot"></i>{escape(words)}</p>'
 
 
 def _paragraph(words: str) -> str:
@@ -95,10 +107,10 @@ def _box(kind: str, title: str, inside: str) -> str:
 def steps(keeper: Keeper, language: Language) -> str:
     """The operator's buttons under the card: only those that do something now."""
     host, buttons = keeper.host, []
-    if host.state == "failed" and not keeper.busy:
+    if host.state == "failed" and (keeper.stoppable or not keeper.busy):
         stopped = isinstance(host.failure, Cancelled)
         buttons.append(_button("retry", "continue" if stopped else "retry", language))
-    if keeper.stoppable and host.progress and host.progress.trouble:
+    elif keeper.stoppable and host.progress and host.progress.trouble:
         buttons.append(_button("retry", "retry_now", language))
     if keeper.stoppable:
         buttons.append(_button("stop", "stop_download", language))

@@ -28,6 +28,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "When it is put right, press “{retry}”; or choose a smaller model below.",
         "解决后请点击“{retry}”，或在下方选择较小的模型。",
     ),
+    "mend_install": ("When it is put right, press “{retry}”.", "解决后请点击“{retry}”。"),
     "mend_network": (
         "Check the network of this machine (HTTPS_PROXY names a proxy, --hub another hub), then press “{retry}”; "
         "or choose a smaller model below.",

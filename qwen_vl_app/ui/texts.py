@@ -47,6 +47,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "waits": ("Your question waits for the model.", "您的问题会在模型就绪后回答。"),
     "waiting": ("The model is being prepared…", "正在准备模型……"),
+    "installing": ("The engine is being installed for this machine…", "正在为这台机器安装引擎……"),
+    "building": ("The engine is being built for this machine: {percent} %", "正在为这台机器编译引擎：{percent} %"),
     "downloading": ("The model is being downloaded…", "正在下载模型……"),
     "starting": ("The model is being loaded…", "正在加载模型……"),
     "restarting": ("The model is being started again…", "正在重新启动模型……"),
