@@ -21,6 +21,7 @@ from qwen_vl_app.media.fit import Box
 from qwen_vl_app.opened import Opened, limits
 from qwen_vl_app.planning import faster, model_for, plan_for
 from qwen_vl_app.settings import ROOT, Settings
+from qwen_vl_app.stopping import Stopped, Stopping
 from qwen_vl_app.tasks import ASK, Task
 from qwen_vl_app.weights import Progress
 
@@ -42,10 +43,7 @@ class Host:
         fetch: Fetch = weights.fetch,
         installation: Installation | None = None,
     ) -> None:
-        """`engine`, if given, is used as it is; else the model's files are fetched and loaded at `start`.
-
-        Nothing is loaded before the `installation` is done, if there is one.
-        """
+        """`engine`, if given, is used as it is; else files are fetched and, all installed, loaded at `start`."""
         self.settings = settings
         self.model = model
         self.engine = Switch()
@@ -60,7 +58,7 @@ class Host:
         self._demo: Host | None = None
         self._demo_starts = asyncio.Lock()
         self._fetch = fetch
-        self._cancelled = threading.Event()
+        self._stopping = Stopping()
 
     @property
     def state(self) -> State:
@@ -124,9 +122,7 @@ class Host:
         return summary(engine.fitted, engine.device, language) + slow
 
     async def start(self, show: Callable[[Progress], None] = lambda _: None) -> None:
-        """Fetch and load the model, after a failure anew; returns when it answers.
-
-        `show` is told how far the download is, from a thread.
+        """Fetch and load the model, after a failure anew; `show` is told from a thread how far the download is.
 
         Raises:
             SetupError: it cannot be had or loaded; the message says why and what to do.
@@ -139,7 +135,7 @@ class Host:
             if not self.engine.engine:
                 files = await self.files(self.model, show)
                 if self.installation:
-                    await self.installation.done()
+                    await self._stopping.step(self.installation.done())
                 await self.load(weights.refined(self.model, files), files)
             else:
                 await self.engine.start()
@@ -150,17 +146,17 @@ class Host:
             raise
 
     def cancel(self) -> None:
-        """Stop the download, if there is one; what came is kept."""
-        self._cancelled.set()
+        """Stop the download or the loading, if there is any, and what would follow; what came is kept."""
+        self._stopping.stop()
 
     async def files(self, model: Model, show: Callable[[Progress], None]) -> tuple[Path, Path]:
         """The files of `model`, fetched if they are not here; raises as `start`."""
+        self._stopping.anew()
         folder = Path(self.settings.models_dir)
         if not model.repo:
             return model.paths(folder)
         if self.engine.before != "closed":
             self.engine.before, self.progress = "downloading", None
-        self._cancelled.clear()
 
         def report(progress: Progress) -> None:
             self.progress = progress
@@ -168,7 +164,7 @@ class Host:
 
         self.downloading = True
         try:
-            return await asyncio.to_thread(self._fetch, model, folder, self.settings.hub, report, self._cancelled)
+            return await asyncio.to_thread(self._fetch, model, folder, self.settings.hub, report, self._stopping.told)
         finally:
             self.downloading = False
 
@@ -176,17 +172,23 @@ class Host:
         """Load `model` where none is; raises as `start`."""
         self.model, self.plan = model, plan_for(self.settings, model, *files)
         self.engine.engine = LocalEngine(self.plan)
-        await self.engine.start()
+        try:
+            await self._stopping.step(self.engine.start())
+        except Stopped:
+            await self.engine.replace(None, 0)
+            raise
+
+    async def load_again(self, model: Model, plan: Plan) -> None:
+        """Load what answered before, where another one could not; raises as `start`."""
+        await self.engine.replace(None, 0)
+        self._stopping.anew()
+        await self.load(model, (Path(plan.model), Path(plan.mmproj)))
 
     async def load_beside(self, model: Model, files: tuple[Path, Path]) -> None:
         """Load `model` and let it take over from the present one; raises as `start`."""
         plan = plan_for(self.settings, model, *files)
         engine = LocalEngine(plan)
-        try:
-            await engine.start()
-        except asyncio.CancelledError:
-            await engine.close()
-            raise
+        await self._stopping.step(engine.start())
         self.model, self.plan = model, plan
         await self.engine.replace(engine, DRAIN)
 
@@ -208,7 +210,7 @@ class Host:
 
     async def close(self) -> None:
         """Stop the download or the engines; no process is left."""
-        self._cancelled.set()
+        self._stopping.close()
         await self.engine.close()
         if self._demo:
             await self._demo.close()
@@ -222,9 +224,7 @@ class Host:
         detail: Detail = "usual",
         region: Box | None = None,
     ) -> media.Picture:
-        """The picture, or its `region` in px, fitted for the model that answers.
-
-        It and the others it is `among` take half of the context.
+        """The picture, or its `region` in px, fitted for the model that answers, `among` so many in one context.
 
         With an `owner`, the same bytes from the same person are not decoded again: a follow-up sends them anew.
 

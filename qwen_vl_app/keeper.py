@@ -36,9 +36,9 @@ class Keeper:
         return bool(self._work and not self._work.done())
 
     @property
-    def stoppable(self) -> bool:
-        """Whether that is a download: loading takes its time."""
-        return self.busy and self.host.downloading
+    def open(self) -> bool:
+        """Whether another one can be chosen now: not while one is loaded."""
+        return not self.busy or self.host.downloading or self.host.installing
 
     def begin(self) -> None:
         """Have the engine installed, fetch and load the host's model, in the background; after a failure, anew."""
@@ -53,7 +53,7 @@ class Keeper:
         A download that is under way is stopped; what came is kept. While a model is loaded nothing can be chosen.
         """
         model = offered(name, quant)
-        if not model or (self.busy and not self.stoppable):
+        if not model or not self.open:
             return
         await self.stop()
         weights.remember(self._folder, name, quant)
@@ -65,8 +65,8 @@ class Keeper:
             self.begin()
 
     async def stop(self) -> None:
-        """Stop the download, if there is one; what came is kept."""
-        if self.stoppable and self._work:
+        """Stop the download or the loading, if there is any; what came is kept, and who answered before goes on."""
+        if self.busy and self._work:
             self.host.cancel()
             await asyncio.wait({self._work})
 
@@ -141,6 +141,8 @@ class Keeper:
             await (host.load_beside(model, files) if beside else self._load_instead(model, files))
         except SetupError as trouble:
             host.trouble = trouble
+            if not host.engine.engine and host.engine.before != "closed":
+                host.engine.before = "failed"
             raise
         finally:
             host.coming = None
@@ -153,8 +155,7 @@ class Keeper:
             await self.host.load(model, files)
         except SetupError:
             if plan:
-                await switch.replace(None, 0)
-                await self.host.load(before, (Path(plan.model), Path(plan.mmproj)))
+                await self.host.load_again(before, plan)
             raise
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:

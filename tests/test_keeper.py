@@ -5,15 +5,21 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from qwen_vl_app import choices as choices_module
 from qwen_vl_app.catalogue import Model
 from qwen_vl_app.chat import Finished, Message, Text, Token
+from qwen_vl_app.engine import local
+from qwen_vl_app.engine.plan import Plan
+from qwen_vl_app.engine.process import Worker
+from qwen_vl_app.engine.wire import ToWorker
 from qwen_vl_app.host import Host
 from qwen_vl_app.install.meanwhile import NotInstalled
 from qwen_vl_app.keeper import Keeper
+from qwen_vl_app.stopping import Stopped
 from qwen_vl_app.weights import Cancelled, NoHub
 from tests.fake_hub import FakeHub
 from tests.slow_build import SHARE, SlowBuild
@@ -108,7 +114,7 @@ def test_a_stopped_download_can_be_continued(tmp_path: Path, hub: FakeHub) -> No
         keeper.begin()
         while not hub.sent:
             await asyncio.sleep(0.02)
-        assert keeper.stoppable
+        assert keeper.busy and keeper.open
         await keeper.stop()
         assert isinstance(keeper.host.failure, Cancelled) and keeper.host.state == "failed"
         hub.manners.bytes_per_second = 0
@@ -253,7 +259,7 @@ def test_an_engine_that_cannot_be_built_is_said_at_once_and_built_again(tmp_path
         build.say("fail")
         while host.state != "failed":
             await asyncio.sleep(0.02)
-        assert isinstance(host.failure, NotInstalled) and keeper.stoppable  # the download goes on
+        assert isinstance(host.failure, NotInstalled) and host.downloading  # that goes on
         await keeper.stop()
         hub.manners.bytes_per_second = 0
         keeper.begin()
@@ -282,5 +288,136 @@ def test_without_an_engine_nothing_is_loaded_and_files_that_came_are_kept(tmp_pa
         build.say("go")
         await until("ready", keeper)
         assert len(hub.asked) == asked and await words(await keeper.host.demo())
+
+    keeping(hub, tmp_path, work, build=build)
+
+
+class EndlessWorker(Worker):
+    """A true worker that is never told what to load where `endless` is part of the file's name."""
+
+    endless = "-GGUF"
+    begun: ClassVar[list[Worker]] = []
+
+    def send(self, message: ToWorker) -> None:
+        if isinstance(message, Plan) and self.endless in message.model:
+            self.begun.append(self)
+        else:
+            super().send(message)
+
+
+@pytest.fixture
+def endless(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Worker]]:
+    """The workers whose loading does not end; afterwards none of them runs."""
+    monkeypatch.setattr(local, "Worker", EndlessWorker)
+    monkeypatch.setattr(EndlessWorker, "begun", [])
+    yield EndlessWorker.begun
+    assert EndlessWorker.begun and all(worker.process.poll() is not None for worker in EndlessWorker.begun)
+
+
+async def loading(keeper: Keeper, endless: list[Worker], count: int = 1) -> None:
+    while len(endless) < count:
+        await asyncio.sleep(0.02)
+    assert keeper.busy and not keeper.open
+
+
+def test_loading_the_first_model_can_be_stopped_and_begun_again(
+    tmp_path: Path, hub: FakeHub, endless: list[Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work(keeper: Keeper) -> None:
+        keeper.begin()
+        await loading(keeper, endless)
+        assert keeper.host.state == "starting"
+        await keeper.stop()
+        assert not keeper.busy and keeper.host.state == "failed" and isinstance(keeper.host.failure, Stopped)
+        assert endless[0].process.poll() is not None and all(path.is_file() for path in TINY.paths(tmp_path))
+        monkeypatch.setattr(EndlessWorker, "endless", "nothing")
+        keeper.begin()
+        await until("ready", keeper)
+        assert keeper.host.failure is None and await words(keeper.host)
+
+    keeping(hub, tmp_path, work)
+
+
+def test_the_old_model_answers_again_when_loading_the_new_one_is_stopped(
+    tmp_path: Path, hub: FakeHub, endless: list[Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EndlessWorker, "endless", "Other-GGUF")
+
+    async def work(keeper: Keeper) -> None:
+        keeper.begin()
+        await until("ready", keeper)
+        await keeper.choose("other", "")
+        await loading(keeper, endless)
+        await keeper.choose("demo", "")  # not now
+        assert keeper.host.coming and keeper.host.coming.name == "other"
+        await keeper.stop()
+        assert keeper.host.state == "ready" and isinstance(keeper.host.failure, Stopped)
+        assert keeper.host.model.name == "tiny" and keeper.host.coming is None and await words(keeper.host)
+
+    keeping(hub, tmp_path, work)
+
+
+def test_the_old_model_is_not_loaded_again_either_if_that_is_stopped_too(
+    tmp_path: Path, hub: FakeHub, endless: list[Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EndlessWorker, "endless", "Other-GGUF")
+
+    async def work(keeper: Keeper) -> None:
+        keeper.begin()
+        await until("ready", keeper)
+        await keeper.choose("other", "")
+        await loading(keeper, endless)
+        monkeypatch.setattr(EndlessWorker, "endless", "-GGUF")
+        first = asyncio.create_task(keeper.stop())
+        await loading(keeper, endless, 2)
+        await keeper.stop()
+        await first
+        assert keeper.host.state == "failed" and keeper.host.model.name == "tiny" and not keeper.busy
+        monkeypatch.setattr(EndlessWorker, "endless", "nothing")
+        keeper.begin()
+        await until("ready", keeper)
+        assert keeper.host.model.name == "tiny"
+
+    keeping(hub, tmp_path, work)
+
+
+def test_the_demo_answers_on_when_loading_the_real_one_is_stopped(
+    tmp_path: Path, hub: FakeHub, endless: list[Worker]
+) -> None:
+    async def work(keeper: Keeper) -> None:
+        keeper.begin()
+        await until("ready", keeper)
+        await keeper.choose("tiny", "")
+        await loading(keeper, endless)
+        assert await words(keeper.host)
+        await keeper.stop()
+        assert keeper.host.state == "ready" and keeper.host.model.name == "demo" and await words(keeper.host)
+
+    keeping(hub, tmp_path, work, choices_module.bundled())
+
+
+def test_what_is_loaded_when_the_program_ends_is_ended_too(tmp_path: Path, hub: FakeHub, endless: list[Worker]) -> None:
+    async def work(keeper: Keeper) -> None:
+        keeper.begin()
+        await loading(keeper, endless)
+        await keeper.close()
+        assert keeper.host.state == "closed" and not keeper.busy
+
+    keeping(hub, tmp_path, work)
+
+
+def test_waiting_for_the_engine_ends_when_another_model_is_chosen(tmp_path: Path, hub: FakeHub) -> None:
+    build = SlowBuild(tmp_path)
+
+    async def work(keeper: Keeper) -> None:
+        keeper.begin()
+        while keeper.host.built is None or keeper.host.downloading or not keeper.host.progress:
+            await asyncio.sleep(0.02)
+        assert keeper.open
+        await keeper.choose("other", "")
+        assert keeper.busy and len(build.children) == 1
+        build.say("go")
+        await until("ready", keeper)
+        assert keeper.host.model.name == "other"
 
     keeping(hub, tmp_path, work, build=build)

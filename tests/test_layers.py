@@ -10,7 +10,7 @@ LAYERS = [
     {"errors"},
     {"chat"},
     {"catalogue"},
-    {"settings", "tasks", "media", "weights", "scratch", "peers"},
+    {"settings", "tasks", "media", "weights", "scratch", "peers", "stopping"},
     {"install", "opened"},
     {"engine"},
     {"planning"},

@@ -15,6 +15,7 @@ from qwen_vl_app.install.meanwhile import Installation, NotInstalled
 from qwen_vl_app.keeper import Keeper
 from qwen_vl_app.peers import Operators
 from qwen_vl_app.settings import Settings
+from qwen_vl_app.stopping import Stopped
 from qwen_vl_app.ui.arrival import SLOW_BEAT, Arrival
 from qwen_vl_app.ui.stages import BEAT
 from qwen_vl_app.ui.talk import Talk
@@ -121,6 +122,35 @@ def test_a_download_in_trouble_says_why_while_it_goes_on() -> None:
 def test_a_stopped_download_is_no_alarm() -> None:
     view = seen(arrival("failed", Cancelled())[0], peer=OPERATOR)
     assert "is stopped" in view[CARD] and "alert" not in view[CARD] and "Continue the download" in view[STEPS]
+
+
+def test_a_model_that_is_not_to_be_loaded_after_all_is_no_alarm() -> None:
+    view = seen(arrival("failed", Stopped())[0], "zh", OPERATOR)
+    assert (
+        "没有加载 Qwen3-VL-8B-Instruct" in view[CARD] and "alert" not in view[CARD] and "加载</button>" in view[STEPS]
+    )
+    page, _ = arrival("ready", Stopped())
+    assert "answers on" in seen(page, peer=OPERATOR)[CARD] and seen(page)[CARD] == ""
+
+
+@pytest.mark.parametrize(
+    ("state", "downloading", "installation", "button"),
+    [
+        ("starting", False, None, "Stop loading"),
+        ("downloading", True, None, "Stop the download"),
+        ("downloading", True, FakeInstallation(), "Stop the download"),
+        ("downloading", False, FakeInstallation(), ""),  # the model waits for the engine, which is wanted in any case
+        ("ready", False, None, "Stop loading"),  # another one, beside the one that answers
+    ],
+)
+def test_the_operator_can_stop_what_is_under_way(
+    state: str, downloading: bool, installation: Installation | None, button: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Keeper, "busy", True)
+    page, host = arrival(state, installation=installation)
+    host.downloading = downloading
+    assert re.findall("<button[^>]*>([^<]*)", seen(page, peer=OPERATOR)[STEPS]) == ([button] if button else [])
+    assert seen(page)[STEPS] == ""
 
 
 def test_another_model_on_its_way_is_told_beside_the_one_that_answers() -> None:

@@ -12,7 +12,7 @@ from qwen_vl_app.engine.crashes import CrashBook
 from qwen_vl_app.engine.failures import CannotLoad
 from qwen_vl_app.engine.fit import ladder
 from qwen_vl_app.engine.plan import Device, Plan
-from qwen_vl_app.engine.process import Worker
+from qwen_vl_app.engine.process import GRACE, Worker
 from qwen_vl_app.engine.wire import Cancel, Failed, FromWorker, Loading, Ready, Resume, Working
 from qwen_vl_app.errors import AppError, EngineFailed, NotReady, PicturesPaused
 
@@ -75,13 +75,17 @@ class LocalEngine:
         return CannotLoad(self.reason)
 
     async def start(self) -> None:
-        """Start the worker and wait until it is ready.
+        """Start the worker and wait until it is ready; cancelled meanwhile, it is closed.
 
         Raises:
             SetupError: the model cannot be loaded; the message says why.
         """
         self._spawn()
-        await self._settled.wait()
+        try:
+            await self._settled.wait()
+        except asyncio.CancelledError:
+            await self.close()
+            raise
         if self._state == "failed":
             await self._close_worker()
             raise self.failure
@@ -201,14 +205,15 @@ class LocalEngine:
 
     async def close(self) -> None:
         """See `Engine.close`."""
+        grace = 0.0 if self._state == "starting" else GRACE  # a worker that loads listens to nobody
         self._state = "closed"
         self._fail(list(self._streams), NotReady(state="closed"))
-        await self._close_worker()
+        await self._close_worker(grace)
 
-    async def _close_worker(self) -> None:
+    async def _close_worker(self, grace: float = GRACE) -> None:
         worker, self._worker = self._worker, None
         if worker:
-            await worker.close()
+            await worker.close(grace)
 
 
 def has_pictures(request: Request) -> bool:

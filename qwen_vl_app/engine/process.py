@@ -56,14 +56,14 @@ class Worker:
         """Send `message` from a thread, never from the event loop."""
         self._outbox.put(message)
 
-    async def close(self) -> None:
-        """Ask it to end; kill it if it does not. No process and no thread is left."""
+    async def close(self, grace: float = GRACE) -> None:
+        """Ask it to end; kill it if it does not within `grace` seconds. No process and no thread is left."""
         self.send(Close())
-        await asyncio.to_thread(self._reap)
+        await asyncio.to_thread(self._reap, grace)
 
-    def _reap(self) -> None:
+    def _reap(self, grace: float) -> None:
         try:
-            self.process.wait(GRACE)
+            self.process.wait(grace)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

@@ -8,6 +8,7 @@ from qwen_vl_app.errors import Language, SetupError
 from qwen_vl_app.host import Host
 from qwen_vl_app.install.meanwhile import NotInstalled
 from qwen_vl_app.keeper import Keeper
+from qwen_vl_app.stopping import Stopped
 from qwen_vl_app.ui.stages import ON_ITS_WAY, stages
 from qwen_vl_app.ui.texts import text
 from qwen_vl_app.weights import Cancelled, WeightsError
@@ -23,6 +24,8 @@ def card(host: Host, language: Language, operator: bool) -> str:
     names = {"now": host.model.title, "model": host.coming.title if host.coming else ""}
     if host.coming:
         return _box("calm", text("taking_over", language, **names), _moving(host, language))
+    if isinstance(host.failure, Stopped) and operator:
+        return _box("calm", text("stays", language, **names), "")
     if host.failure and operator and not isinstance(host.failure, Cancelled):
         return _box("bad", text("not_taken_over", language, **names), _paragraph(host.failure.text(language)))
     return ""
@@ -44,6 +47,8 @@ def _failed(host: Host, language: Language, operator: bool) -> str:
     failure, name = host.failure or SetupError(), host.model.title
     if isinstance(failure, Cancelled):
         return _box("calm", text("download_stopped", language, model=name), _paragraph(text("download_kept", language)))
+    if isinstance(failure, Stopped):
+        return _box("calm", text("loading_stopped", language, model=name), _paragraph(text("files_kept", language)))
     words = [_reason(failure, language, operator)]
     words.append(_advice(_mended(failure), "retry", language) if operator else text("visitors_wait", language))
     inside = "".join(map(_paragraph, words))
@@ -107,13 +112,15 @@ def _box(kind: str, title: str, inside: str) -> str:
 def steps(keeper: Keeper, language: Language) -> str:
     """The operator's buttons under the card: only those that do something now."""
     host, buttons = keeper.host, []
-    if host.state == "failed" and (keeper.stoppable or not keeper.busy):
-        stopped = isinstance(host.failure, Cancelled)
-        buttons.append(_button("retry", "continue" if stopped else "retry", language))
-    elif keeper.stoppable and host.progress and host.progress.trouble:
+    if host.state == "failed" and (host.downloading or not keeper.busy):
+        key = {Cancelled: "continue", Stopped: "load"}.get(type(host.failure), "retry")
+        buttons.append(_button("retry", key, language))
+    elif host.downloading and host.progress and host.progress.trouble:
         buttons.append(_button("retry", "retry_now", language))
-    if keeper.stoppable:
+    if host.downloading:
         buttons.append(_button("stop", "stop_download", language))
+    elif keeper.busy and not host.installing:
+        buttons.append(_button("stop", "stop_loading", language))
     return f'<div class="steps">{"".join(buttons)}</div>'
 
 

@@ -42,6 +42,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     "retry_now": ("Try again now", "立即重试"),
     "continue": ("Continue the download", "继续下载"),
     "stop_download": ("Stop the download", "停止下载"),
+    "stop_loading": ("Stop loading", "停止加载"),
+    "loading_stopped": ("{model} is not loaded", "没有加载 {model}"),
+    "files_kept": ("Loading was stopped; the files are kept.", "已停止加载，文件会保留。"),
+    "load": ("Load it", "加载"),
+    "stays": ("Stopped: {now} answers on.", "已停止：继续由 {now} 回答。"),
     "taking_over": (
         "{model} is on its way; {now} answers meanwhile.",
         "正在准备 {model}；在此期间由 {now} 回答。",

@@ -16,7 +16,7 @@ COLUMNS = ("models_model", "models_download", "models_memory", "models_state", "
 def panel(keeper: Keeper, language: Language) -> str:
     """The whole list; it changes only when a model's state does, so that no button vanishes under a finger."""
     choices = keeper.choices()
-    free = not keeper.busy or keeper.stoppable
+    free = keeper.open
     heads = "".join(f'<th scope="col">{escape(text(key, language))}</th>' for key in COLUMNS)
     rows = "".join(_row(choice, free, language) for choice in choices)
     room = text("models_room", language, room=round(keeper.room / GB))
