@@ -1,7 +1,6 @@
 import io
 import json
 import socket
-import stat
 import subprocess
 import sys
 import threading
@@ -18,6 +17,7 @@ from qwen_vl_app.doctor.finding import Finding
 from qwen_vl_app.doctor.texts import ADVICE, FOUND, TITLES
 from qwen_vl_app.settings import Settings
 from tests.fake_hub import FakeHub
+from tests.test_install_accelerators import MACHINES
 from tests.tiny import FILES, TINY, no_proxy
 
 __all__ = ["no_proxy"]
@@ -91,26 +91,47 @@ def test_a_missing_build_is_told_and_nothing_is_proved(monkeypatch: pytest.Monke
     assert machine.prove(False).level == "note"
 
 
-@pytest.fixture
-def nvidia(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine whose nvidia-smi shows a GPU."""
-    tool = tmp_path / "nvidia-smi"
-    tool.write_text("#!/bin/sh\necho NVIDIA H200\n")
-    tool.chmod(tool.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setattr(machine, "NVIDIA", (str(tool),))
-
-
-def test_a_gpu_that_lies_idle_is_a_failure_unless_it_is_meant(nvidia: None, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("computer", "accelerator"),
+    [
+        ("RTX 4090, driver 550", "cuda"),
+        ("MacBook M3", "metal"),
+        ("Radeon with ROCm 7.2", "rocm"),
+        ("laptop with Intel graphics", "vulkan"),
+    ],
+)
+def test_a_gpu_that_lies_idle_is_a_failure_unless_it_is_meant(
+    computer: str, accelerator: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(machine, "_usable_gpus", list)
-    (idle,) = machine.gpu(True, -1)
-    assert idle.level == "fail" and "NVIDIA H200 is here, but" in idle.said("en")
-    assert states(machine.gpu(True, 0)) == [("note", "no_gpu")]
+    monkeypatch.setattr(machine.tools, "read", lambda environ: MACHINES[computer][0])
+    (idle,) = machine.gpu(True, Settings())
+    assert idle.level == "fail" and "is here, but this build does not use it" in idle.said("en")
+    assert f"bash start.sh --accelerator {accelerator}" in idle.advised("en")
+    assert f"bash start.sh --accelerator {accelerator}" in idle.advised("zh")
+    for meant in (Settings(gpu_layers=0), Settings(accelerator="cpu")):
+        assert states(machine.gpu(True, meant)) == [("note", "no_gpu")]
+    assert states(machine.gpu(False, Settings())) == [("note", "no_gpu")]
+
+
+def test_a_gpu_that_no_build_is_for_is_named_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "_usable_gpus", list)
+    monkeypatch.setattr(machine.tools, "read", lambda environ: MACHINES["old driver"][0])
+    (found,) = machine.gpu(True, Settings())
+    assert found.level == "note" and "NVIDIA" in found.said("en") and "驱动太旧" in found.said("zh")
+    monkeypatch.setattr(machine.tools, "read", lambda environ: MACHINES["cloud instance without a GPU"][0])
+    assert states(machine.gpu(True, Settings())) == [("note", "no_gpu")]
 
 
 def test_gpus_that_the_build_uses_are_listed_with_their_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     listed = json.dumps([{"name": "NVIDIA H200", "free": 120 * 10**9, "total": 150 * 10**9}])
     monkeypatch.setattr(machine, "_run", lambda command, seconds: (0, f"ggml_init\n{listed}\n"))
-    assert machine.gpu(True, -1)[0].said("en") == "NVIDIA H200, 120.00 GB of 150.00 GB free"
+    assert machine.gpu(True, Settings())[0].said("en") == "NVIDIA H200, 120.00 GB of 150.00 GB free"
+
+
+def test_the_build_is_asked_for_its_gpus() -> None:
+    code, output = machine._run([sys.executable, "-c", machine.GPUS], machine.TOOL_SECONDS)
+    assert code == 0 and isinstance(json.loads(output.strip().splitlines()[-1]), list), output
 
 
 def test_a_tool_that_is_absent_or_hangs_is_no_crash() -> None:

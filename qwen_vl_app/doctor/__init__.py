@@ -38,7 +38,7 @@ def look(settings: Settings, environ: Mapping[str, str], encoding: str) -> Itera
     yield build
     yield machine.prove(is_built)
     yield machine.processor(usable_cores())
-    yield from machine.gpu(is_built, settings.gpu_layers)
+    yield from machine.gpu(is_built, settings)
     yield machine.port(settings.host, settings.port)
     yield machine.locale(environ, language(environ), encoding)
     yield from _model(settings, environ)

@@ -15,8 +15,10 @@ import psutil
 
 from qwen_vl_app.doctor.finding import Finding
 from qwen_vl_app.errors import Language
-from qwen_vl_app.install import address, llama, proof
-from qwen_vl_app.settings import ROOT
+from qwen_vl_app.install import address, llama, proof, tools
+from qwen_vl_app.install.accelerators import Unusable, detect
+from qwen_vl_app.install.texts import InstallError
+from qwen_vl_app.settings import ROOT, Accelerator, Settings
 from qwen_vl_app.weights.failures import gb
 
 OLDEST_PYTHON = (3, 10)
@@ -25,10 +27,10 @@ TOOL_SECONDS = 20
 GPUS = """
 import json
 from dataclasses import asdict
-from qwen_vl_app.engine.native import gpus
+from qwen_vl_app.engine.devices import gpus
 print(json.dumps([asdict(gpu) for gpu in gpus()]))
 """
-NVIDIA = ("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
+GPU_NAMES: Mapping[Accelerator, str] = {"cuda": "NVIDIA", "metal": "Apple", "rocm": "AMD (ROCm)", "vulkan": "Vulkan"}
 
 
 def python() -> Finding:
@@ -64,16 +66,24 @@ def processor(cores: int) -> Finding:
     return Finding("processor", "ok", "processor", details=details)
 
 
-def gpu(is_built: bool, gpu_layers: int) -> list[Finding]:
+def gpu(is_built: bool, settings: Settings) -> list[Finding]:
     """The GPUs that the build uses; one that lies idle is a failure unless the settings want it so."""
     usable = _usable_gpus() if is_built else []
     if usable:
         return [Finding("gpu", "ok", "gpu", details=each) for each in usable]
-    code, names = _run(list(NVIDIA), TOOL_SECONDS)
-    name = names.strip().splitlines()[0] if code == 0 and names.strip() else ""
-    if name and is_built and gpu_layers != 0:
-        return [Finding("gpu", "fail", "gpu_unused", "accelerator", {"name": name})]
-    return [Finding("gpu", "note", "no_gpu")]
+    if not is_built or settings.gpu_layers == 0 or settings.accelerator == "cpu":
+        return [Finding("gpu", "note", "no_gpu")]
+    found = detect(tools.read(os.environ))
+    best = found.candidates[0].accelerator
+    if best != "cpu":
+        return [Finding("gpu", "fail", "gpu_unused", "accelerator", {"name": GPU_NAMES[best], "accelerator": best})]
+    return [_without_build(each) for each in found.unusable] or [Finding("gpu", "note", "no_gpu")]
+
+
+def _without_build(found: Unusable) -> Finding:
+    """What start.sh saw and has no build for: the reason says what to install."""
+    why = InstallError(found.reason, "en", **found.details)
+    return Finding("gpu", "note", "gpu_unusable", details={"name": GPU_NAMES[found.accelerator], "why": why})
 
 
 def _usable_gpus() -> list[dict[str, object]]:

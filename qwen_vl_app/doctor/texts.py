@@ -28,7 +28,11 @@ FOUND = {
         "{machine}，{cores} 核，内存剩余 {free} / {total}",
     ),
     "gpu": ("{name}, {free} of {total} free", "{name}，显存剩余 {free} / {total}"),
-    "gpu_unused": ("{name} is here, but this build does not use it", "本机有 {name}，但当前版本没有使用它"),
+    "gpu_unused": (
+        "a GPU ({name}) is here, but this build does not use it",
+        "本机有 GPU（{name}），但当前版本没有使用它",
+    ),
+    "gpu_unusable": ("a GPU ({name}) is here, but cannot be used: {why}", "本机有 GPU（{name}），但无法使用：{why}"),
     "no_gpu": ("none that is usable: the processor computes", "没有可用的 GPU，由处理器计算"),
     "disk": ("{free} free in {folder}; {need} needed", "{folder} 剩余 {free}；需要 {need}"),
     "port": ("{host}:{port} is free", "{host}:{port} 可用"),
@@ -54,8 +58,8 @@ ADVICE = {
     ),
     "install": ("run bash start.sh, which installs and proves it", "请运行 bash start.sh，它会安装并验证"),
     "accelerator": (
-        "run bash start.sh --accelerator cuda, or --gpu-layers 0 if the processor is meant",
-        "请运行 bash start.sh --accelerator cuda；若确实要用处理器，请加 --gpu-layers 0",
+        "run bash start.sh --accelerator {accelerator}, or --gpu-layers 0 if the processor is meant",
+        "请运行 bash start.sh --accelerator {accelerator}；若确实要用处理器，请加 --gpu-layers 0",
     ),
     "room": (
         "make room, or choose another disk with --models-dir or a smaller --model",
