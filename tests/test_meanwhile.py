@@ -103,10 +103,19 @@ def test_closing_ends_the_child(build: SlowBuild) -> None:
         await builds(installation)
         (child,) = build.children
         assert psutil.pid_exists(child)
+        waiting = asyncio.create_task(installation.done())
         await installation.close()
-        assert not psutil.pid_exists(child) and not installation.failure
+        assert not psutil.pid_exists(child)
+        with pytest.raises(NotInstalled, match="exit status -15"):  # nobody may think that it is there
+            await waiting
 
     during(build, work)
+
+
+@pytest.mark.parametrize("command", [["/nowhere/python"], [sys.executable, "-c", "print(chr(30) + 'no JSON')"]])
+def test_a_child_that_cannot_be_started_or_understood_is_a_failure(command: list[str]) -> None:
+    with pytest.raises(NotInstalled, match="exit status 1"):
+        asyncio.run(Installation(command).done())
 
 
 def test_closing_kills_a_child_that_does_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import logging
 import os
+import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping, MutableMapping, Sequence
@@ -15,6 +17,7 @@ from qwen_vl_app.install.halves import ROOT
 from qwen_vl_app.install.texts import text
 from qwen_vl_app.settings import PREFIX
 
+log = logging.getLogger(__name__)
 VARIABLE = PREFIX + "INSTALLS"  # start.sh sets it where the page is to have the engine installed
 GRACE = 5.0  # s that the child gets to end its compilers
 CODE = """import sys
@@ -72,6 +75,8 @@ class Installation:
             self.begin()
         assert self._work
         await asyncio.wait({self._work})
+        if self._work.cancelled():
+            raise _ended(-signal.SIGTERM)
         if self.failure:
             raise self.failure
 
@@ -83,18 +88,26 @@ class Installation:
 
     async def _run(self) -> None:
         self.share = None
+        try:
+            code = await self._listen()
+        except (OSError, ValueError) as error:  # it cannot be started, or does not speak as it should
+            log.error("the installation of the engine", exc_info=error)
+            code = 1
+        if code:
+            self.failure = self.failure or _ended(code)
+        else:  # for the engine, whose libraries may have come with it
+            os.environ.update(libraries.for_children(os.environ, Path(sys.prefix)))
+
+    async def _listen(self) -> int:
+        """Run the command to its end; its exit status."""
         process = await asyncio.create_subprocess_exec(*self._command, stdin=PIPE, stdout=PIPE, start_new_session=True)
         assert process.stdout
         try:
             async for line in process.stdout:
                 self._hear(line.decode("utf-8", "replace"))
-            code = await process.wait()
+            return await process.wait()
         finally:
             await _end(process)
-        if code:
-            self.failure = self.failure or _ended(code)
-        else:  # for the engine, whose libraries may have come with it
-            os.environ.update(libraries.for_children(os.environ, Path(sys.prefix)))
 
     def _hear(self, line: str) -> None:
         if not line.startswith(child.RECORD):
@@ -120,8 +133,8 @@ async def _end(process: Process) -> None:
 
 
 def _ended(code: int) -> NotInstalled:
-    log = ROOT / ".build" / "install.log"
-    return NotInstalled({"en": text("ended", "en", code=code, log=log), "zh": text("ended", "zh", code=code, log=log)})
+    details = {"code": code, "log": ROOT / ".build" / "install.log"}
+    return NotInstalled({"en": text("ended", "en", **details), "zh": text("ended", "zh", **details)})
 
 
 def pending(environ: MutableMapping[str, str], accelerator: str) -> Installation | None:
