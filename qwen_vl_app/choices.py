@@ -29,10 +29,26 @@ class Choice:
     part: bool
 
 
-def models() -> list[Model]:
-    """Every model and quantisation that can be chosen."""
-    official = [model for model in catalogue.MODELS.values() if model.repo]
+@dataclass(frozen=True)
+class Projector:
+    """A projector that the operator may choose for the present model; `need` is both parts' memory, in bytes."""
+
+    file: File
+    need: int
+    fits: bool
+    used: bool
+    here: bool
+
+
+def models(projector: str = "") -> list[Model]:
+    """Every model and quantisation that can be chosen, with the projector of that quantisation, else the usual one."""
+    official = [seeing_by(model, projector) for model in catalogue.MODELS.values() if model.repo]
     return [*(replace(model, model=file) for model in official for file in model.files), bundled()]
+
+
+def seeing_by(model: Model, projector: str) -> Model:
+    """`model` with its projector of that quantisation, if it has one."""
+    return replace(model, mmproj=next((file for file in model.projectors if file.quant == projector), model.mmproj))
 
 
 def bundled() -> Model:
@@ -43,9 +59,9 @@ def bundled() -> Model:
     return replace(demo, folder=str(BUNDLED / demo.folder), model=files[0], mmproj=files[1])
 
 
-def offered(name: str, quant: str) -> Model | None:
+def offered(name: str, quant: str, projector: str = "") -> Model | None:
     """The model of `models` with that name and quantisation."""
-    return next((model for model in models() if (model.name, model.model.quant) == (name, quant)), None)
+    return next((model for model in models(projector) if (model.name, model.model.quant) == (name, quant)), None)
 
 
 def room_bytes(host: Host) -> int:

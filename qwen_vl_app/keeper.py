@@ -9,7 +9,7 @@ from typing import Any
 
 from qwen_vl_app import catalogue, weights
 from qwen_vl_app.catalogue import Model
-from qwen_vl_app.choices import Choice, alone, models, offered, room_bytes, same
+from qwen_vl_app.choices import Choice, Projector, alone, models, offered, room_bytes, same, seeing_by
 from qwen_vl_app.errors import Language, SetupError
 from qwen_vl_app.host import DEMO, DRAIN, Host
 from qwen_vl_app.weights import Terminal
@@ -47,16 +47,18 @@ class Keeper:
         if not self.busy:
             self._do(self.host.start(self._show))
 
-    async def choose(self, name: str, quant: str) -> None:
+    async def choose(self, name: str, quant: str, projector: str = "") -> None:
         """Let another model answer, as soon as it can; an unknown one, or one that answers already, changes nothing.
+
+        Its projector is in the quantisation `projector`, else in that of the present one, as far as it has such.
 
         A download that is under way is stopped; what came is kept. While a model is loaded nothing can be chosen.
         """
-        model = offered(name, quant)
+        model = offered(name, quant, projector or self._projector)
         if not model or not self.open:
             return
         await self.stop()
-        weights.remember(self._folder, name, quant)
+        weights.remember(self._folder, name, quant, model.mmproj.quant)
         if self.host.state in ("ready", "restarting"):
             if model.paths(Path()) != self.host.model.paths(Path()):
                 self._do(self._exchange(model))
@@ -79,8 +81,10 @@ class Keeper:
         model = offered(name, quant)
         if not model or self._used(model):
             return
+        keep = self._shared(model)
         try:
-            weights.remove(model, self._folder, keep=self._shared(model))
+            for each in (model, *(seeing_by(model, file.quant) for file in model.projectors)):
+                weights.remove(each, self._folder, keep)
         except OSError as error:
             raise SetupError(f"{model.model.name}: {error.strerror}") from error
 
@@ -92,10 +96,22 @@ class Keeper:
     def choices(self) -> list[Choice]:
         """What can be chosen, the largest model first, the demo last."""
         room = self.room
-        return [self._choice(model, room) for model in models()]
+        return [self._choice(model, room) for model in models(self._projector)]
+
+    def projectors(self) -> list[Projector]:
+        """What the present model can see by; empty where there is nothing to choose."""
+        model, room = self.host.model, self.room
+        if len(model.projectors) < 2 or not offered(model.name, model.model.quant):
+            return []
+        found = [(file, seeing_by(model, file.quant)) for file in model.projectors]
+        needs = [self._need(each) for _, each in found]
+        return [
+            Projector(file, need, need <= room, file.quant == model.mmproj.quant, each.paths(self._folder)[1].is_file())
+            for (file, each), need in zip(found, needs, strict=True)
+        ]
 
     def _choice(self, model: Model, room: int) -> Choice:
-        need = catalogue.need_bytes(model, self.host.ctx_size) if model.size else 0
+        need = self._need(model)
         return Choice(
             model=model,
             size=model.size,
@@ -107,6 +123,15 @@ class Keeper:
             part=bool(model.repo) and weights.bytes_here(alone(model), self._folder) > 0,
         )
 
+    def _need(self, model: Model) -> int:
+        return catalogue.need_bytes(model, self.host.ctx_size) if model.size else 0
+
+    @property
+    def _projector(self) -> str:
+        """How the projector is wanted: as that of the model on its way or here, else as the settings have it."""
+        present = (self.host.coming or self.host.model).mmproj.quant
+        return present or catalogue.quant_name(self.host.settings.mmproj)
+
     def _comes(self, model: Model) -> bool:
         return self.busy and same(model, self.host.coming or self.host.model)
 
@@ -114,10 +139,11 @@ class Keeper:
         return same(model, self.host.model) or bool(self.host.coming and same(model, self.host.coming))
 
     def _shared(self, model: Model) -> set[Path]:
-        """The files of `model` that another one which is here needs too: the projector of two quantisations."""
+        """The files of `model` that another one which is here needs too: the projectors of two quantisations."""
         others = [other for other in models() if other.repo and not same(other, model)]
         here = [other for other in others if self._used(other) or self._path(other).is_file()]
-        return {path for other in here for path in other.paths(self._folder)}
+        seeing = [seeing_by(other, file.quant) for other in here for file in (*other.projectors, other.mmproj)]
+        return {path for each in seeing for path in each.paths(self._folder)}
 
     def _path(self, model: Model) -> Path:
         return model.paths(self._folder)[0]

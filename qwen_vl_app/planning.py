@@ -19,9 +19,9 @@ def model_for(settings: Settings) -> Model:
     Raises:
         SetupError: there is no such model, file or repository; the message lists what there is.
     """
-    chosen, quant = weights.remembered(Path(settings.models_dir))
-    if settings.model == AUTO_WORD and not settings.quant and _offered(chosen, quant):
-        return catalogue.resolve(chosen, quant, settings.mmproj)
+    chosen, quant, projector = weights.remembered(Path(settings.models_dir))
+    if settings.model == AUTO_WORD and not settings.quant and _offered(chosen, quant, projector):
+        return catalogue.resolve(chosen, quant, settings.mmproj or projector)
     if settings.model == AUTO_WORD:
         free = psutil.virtual_memory().available
         return catalogue.largest_fitting(free, settings.ctx_size or USUAL_CONTEXT, settings.quant, settings.mmproj)
@@ -29,9 +29,11 @@ def model_for(settings: Settings) -> Model:
     return weights.named(settings.model, settings.quant, settings.mmproj, models_dir=folder, hub=settings.hub)
 
 
-def _offered(name: str, quant: str) -> bool:
+def _offered(name: str, quant: str, projector: str) -> bool:
     model = catalogue.MODELS.get(name)
-    return bool(model and model.repo and quant in [file.quant for file in model.files])
+    if not model or not model.repo or quant not in [file.quant for file in model.files]:
+        return False
+    return not projector or projector in [file.quant for file in model.projectors]
 
 
 def plan_for(settings: Settings, model: Model, language: Path, projector: Path) -> Plan:

@@ -123,13 +123,16 @@ def test_auto_takes_the_largest_model_that_fits(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_auto_takes_the_model_that_was_chosen_in_the_page(tmp_path: Path) -> None:
-    weights.remember(tmp_path / "new", "4b", "Q8_0")
+    weights.remember(tmp_path / "new", "4b", "Q8_0", "Q8_0")
     settings = Settings(models_dir=str(tmp_path / "new"))
     model = model_for(settings)
-    assert (model.name, model.model.quant) == ("4b", "Q8_0")
+    assert (model.name, model.model.quant, model.mmproj.quant) == ("4b", "Q8_0", "Q8_0")
+    assert model_for(replace(settings, mmproj="fp16")).mmproj.quant == "F16"
     assert model_for(replace(settings, model="2b")).name == "2b"
     assert model_for(replace(settings, quant="int4")).model.quant == "Q4_K_M"
-    for odd in ("", "70b Q4_K_M", "4b Q9", "demo "):
+    (tmp_path / "new" / ".chosen").write_text("4b Q8_0\n")  # as an earlier version wrote it
+    assert model_for(settings).mmproj.quant == "F16"
+    for odd in ("", "70b Q4_K_M", "4b Q9", "4b Q8_0 Q9", "demo "):
         (tmp_path / "new" / ".chosen").write_text(odd)
         assert model_for(settings).name in ("8b", "4b", "2b")
 

@@ -10,6 +10,7 @@ from typing import ClassVar
 import pytest
 
 from qwen_vl_app import choices as choices_module
+from qwen_vl_app import weights
 from qwen_vl_app.catalogue import Model
 from qwen_vl_app.chat import Finished, Message, Text, Token
 from qwen_vl_app.engine import local
@@ -421,3 +422,33 @@ def test_waiting_for_the_engine_ends_when_another_model_is_chosen(tmp_path: Path
         assert keeper.host.model.name == "other"
 
     keeping(hub, tmp_path, work, build=build)
+
+
+def test_another_projector_is_downloaded_answers_is_remembered_and_deleted_with_its_model(
+    tmp_path: Path, hub: FakeHub
+) -> None:
+    hub.files["mmproj-Q8_0.gguf"] = FILES["mmproj.gguf"]
+    usual, small = replace(TINY.mmproj, quant="F16"), replace(TINY.mmproj, name="mmproj-Q8_0.gguf", quant="Q8_0")
+    known = choices_module.catalogue.MODELS
+    for model in (TINY, OTHER):
+        known[model.name] = replace(known[model.name], mmproj=usual, projectors=(usual, small))
+
+    async def work(keeper: Keeper) -> None:
+        keeper.begin()
+        await until("ready", keeper)
+        assert [(each.file.quant, each.used, each.here) for each in keeper.projectors()] == [
+            ("F16", True, True),
+            ("Q8_0", False, False),
+        ]
+        await keeper.choose("tiny", "", "Q8_0")
+        await until("ready", keeper)
+        assert keeper.host.model.mmproj == small and await words(keeper.host)
+        assert [each.used for each in keeper.projectors()] == [False, True]
+        await keeper.choose("other", "")
+        await until("ready", keeper)
+        assert keeper.host.model.mmproj == small  # as before
+        assert weights.remembered(tmp_path) == ("other", "", "Q8_0")
+        await keeper.delete("tiny", "")
+        assert not list((tmp_path / TINY.folder).glob("*.gguf"))
+
+    keeping(hub, tmp_path, work, known["tiny"])

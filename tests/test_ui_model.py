@@ -191,11 +191,14 @@ def test_the_operator_sees_what_each_model_takes_and_whether_it_fits(monkeypatch
     monkeypatch.setattr("qwen_vl_app.keeper.room_bytes", lambda host: 9_000_000_000)
     page, _ = arrival("ready")
     html = seen(page, peer=OPERATOR)[MODELS]
-    found = [re.sub(r"(<[^>]+>|\s)+", " ", row) for row in html.split("<tr")[2:]]
-    assert "about 9 GB" in html and len(found) == 10
+    found = [re.sub(r"(<[^>]+>|\s)+", " ", row.split("</tr>")[0]) for row in html.split("<tr")[2:]]
+    found = [row.partition("> ")[2].strip() or row for row in found]
+    assert "about 9 GB" in html and len(found) == 12
     assert "Qwen3-VL-8B-Instruct Q4_K_M, 4 bit 6.19 GB 8.47 GB fits answers now" in found[0]
     assert "Q8_0, 8 bit 9.87 GB 12.15 GB too large Use" in found[1] and "not known" in found[5]
-    assert found[0].count("Use") == 0 and "Demo" in found[-1]
+    assert found[0].count("Use") == 0 and "Demo" in found[9]
+    assert found[10:] == ["F16, 16 bit 1.16 GB 8.47 GB fits answers now", "Q8_0, 8 bit 0.75 GB 8.06 GB fits Use"]
+    assert 'data-quant="Q4_K_M" data-projector="Q8_0"' in html and html.count("data-projector") == 1
     assert "放得下" in seen(page, "zh", OPERATOR)[MODELS] and seen(page)[MODELS] == ""
 
 
@@ -204,8 +207,8 @@ class NotingKeeper(Keeper):
         super().__init__(host)
         self.done: list[tuple[str, ...]] = []
 
-    async def choose(self, name: str, quant: str) -> None:
-        self.done.append(("use", name, quant))
+    async def choose(self, name: str, quant: str, projector: str = "") -> None:
+        self.done.append(("use", name, quant, projector))
 
     async def delete(self, name: str, quant: str) -> None:
         self.done.append(("delete", name, quant))
@@ -215,7 +218,7 @@ class NotingKeeper(Keeper):
 def test_only_the_operator_can_choose_and_delete() -> None:
     keeper = NotingKeeper(arrival("ready")[1])
     page = Arrival(keeper, Operators("word"))
-    use, delete = ({"act": act, "model": "4b", "quant": "Q8_0"} for act in ("use", "delete"))
+    use, delete = ({"act": act, "model": "4b", "quant": "Q8_0", "projector": "F16"} for act in ("use", "delete"))
     for data in (use, delete):
         run(page.act(gr.EventData(None, data), request()))
         run(page.act(gr.EventData(None, data), request(operator="wrong")))
@@ -223,7 +226,7 @@ def test_only_the_operator_can_choose_and_delete() -> None:
     run(page.act(gr.EventData(None, use), request(operator="word")))
     with pytest.raises(gr.Error, match="no permission"):
         run(page.act(gr.EventData(None, delete), request(operator="word")))
-    assert keeper.done == [("use", "4b", "Q8_0"), ("delete", "4b", "Q8_0")]
+    assert keeper.done == [("use", "4b", "Q8_0", "F16"), ("delete", "4b", "Q8_0")]
 
 
 def test_a_question_that_waits_ends_with_the_reason_and_stays_in_its_box(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,9 +59,11 @@ class Arrival:
             await self._keeper.stop()
         if wanted.get("act") == "retry":
             self._keeper.begin()
-        act = {"use": self._keeper.choose, "delete": self._keeper.delete}.get(wanted.get("act", ""))
-        if act:
-            await act(wanted.get("model", ""), wanted.get("quant", ""))
+        model, quant = wanted.get("model", ""), wanted.get("quant", "")
+        if wanted.get("act") == "use":
+            await self._keeper.choose(model, quant, wanted.get("projector", ""))
+        if wanted.get("act") == "delete":
+            await self._keeper.delete(model, quant)
 
     def _operates(self, request: gr.Request) -> bool:
         peer = request.client.host if request.client else ""

@@ -60,6 +60,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "There is room for about {room} GB. Choosing downloads what is missing; the present model answers meanwhile.",
         "可用内存约 {room} GB。选择后会下载缺少的文件，在此期间由当前模型回答。",
     ),
+    "projector": (
+        "By which projector {model} sees pictures (download, memory with the model):",
+        "{model} 用哪个投影器看图（下载大小，连同模型所需的内存）：",
+    ),
     "models_model": ("Model", "模型"),
     "models_download": ("Download", "下载大小"),
     "models_memory": ("Memory", "所需内存"),

@@ -2,7 +2,8 @@
 
 from html import escape
 
-from qwen_vl_app.choices import Choice
+from qwen_vl_app.catalogue import Model
+from qwen_vl_app.choices import Choice, Projector
 from qwen_vl_app.errors import Language
 from qwen_vl_app.host import DEMO
 from qwen_vl_app.keeper import Keeper
@@ -22,8 +23,36 @@ def panel(keeper: Keeper, language: Language) -> str:
     room = text("models_room", language, room=round(keeper.room / GB))
     return (
         f'<div class="models"><p>{escape(room)}</p>'
-        f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
+        f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>{_projectors(keeper, language)}</div>"
     )
+
+
+def _projectors(keeper: Keeper, language: Language) -> str:
+    """The projectors of the present model, where there is a choice."""
+    model, found = keeper.host.model, keeper.projectors()
+    rows = "".join(_projector_row(each, model, keeper.open, language) for each in found)
+    lead = escape(text("projector", language, model=model.title))
+    return f"<p>{lead}</p><table><tbody>{rows}</tbody></table>" if found else ""
+
+
+def _projector_row(choice: Projector, model: Model, free: bool, language: Language) -> str:
+    name = f'data-model="{escape(model.name)}" data-quant="{escape(model.model.quant)}"'
+    name += f' data-projector="{escape(choice.file.quant)}"'
+    used = escape(text("models_answers", language))
+    here = escape(text("models_here", language)) if choice.here else ""
+    cells = (
+        f"<b>{escape(text('bits_' + choice.file.quant, language))}</b>",
+        escape(gb(choice.file.size)),
+        _memory(choice, language),
+        used if choice.used else here,
+        "" if choice.used else f'<div class="do">{_use(name, free, language)}</div>',
+    )
+    return _columns(cells, choice.used, language)
+
+
+def _use(name: str, free: bool, language: Language) -> str:
+    off = "" if free else " disabled"
+    return f'<button type="button" data-act="use" {name}{off}>{text("models_use", language)}</button>'
 
 
 def _row(choice: Choice, free: bool, language: Language) -> str:
@@ -37,15 +66,19 @@ def _row(choice: Choice, free: bool, language: Language) -> str:
         _state(choice, language),
         _buttons(choice, free, language),
     )
+    return _columns(cells, choice.answers, language)
+
+
+def _columns(cells: tuple[str, ...], current: bool, language: Language) -> str:
     labels = ("", *COLUMNS[1:4], "")
     columns = "".join(
         f'<td data-label="{escape(text(label, language) if label else "")}">{cell}</td>'
         for label, cell in zip(labels, cells, strict=True)
     )
-    return f'<tr class="{"current" if choice.answers else ""}">{columns}</tr>'
+    return f'<tr class="{"current" if current else ""}">{columns}</tr>'
 
 
-def _memory(choice: Choice, language: Language) -> str:
+def _memory(choice: Choice | Projector, language: Language) -> str:
     if not choice.need:
         return escape(text("models_unknown", language))
     kind, key = ("fits", "models_fits") if choice.fits else ("large", "models_large")
@@ -66,9 +99,7 @@ def _state(choice: Choice, language: Language) -> str:
 def _buttons(choice: Choice, free: bool, language: Language) -> str:
     name = f'data-model="{escape(choice.model.name)}" data-quant="{escape(choice.model.model.quant)}"'
     used = choice.answers or choice.coming
-    off = "" if free else " disabled"
-    use = f'<button type="button" data-act="use" {name}{off}>{text("models_use", language)}</button>'
-    parts = [] if used else [use]
+    parts = [] if used else [_use(name, free, language)]
     if (choice.whole or choice.part) and not used:
         sure = escape(text("models_sure", language, model=choice.model.title))
         yes = f'<button type="button" class="delete" data-act="delete" {name}>{text("models_yes", language)}</button>'

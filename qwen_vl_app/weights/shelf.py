@@ -41,17 +41,18 @@ def remove(model: Model, models_dir: Path, keep: Collection[Path] = ()) -> int:
     return freed
 
 
-def remember(models_dir: Path, name: str, quant: str) -> None:
+def remember(models_dir: Path, name: str, quant: str, projector: str) -> None:
     """Note that this model was chosen, for the next start; where that cannot be written it is forgotten."""
     with suppress(OSError):
         models_dir.mkdir(parents=True, exist_ok=True)
-        (models_dir / CHOSEN).write_text(f"{name} {quant}\n", encoding="utf-8")
+        (models_dir / CHOSEN).write_text(f"{name} {quant} {projector}\n", encoding="utf-8")
 
 
-def remembered(models_dir: Path) -> tuple[str, str]:
-    """Name and quantisation of the model that was chosen last; empty if none was."""
+def remembered(models_dir: Path) -> tuple[str, str, str]:
+    """Name, quantisation and that of the projector of the model that was chosen last; empty where none was."""
     try:
-        name, _, quant = (models_dir / CHOSEN).read_text(encoding="utf-8").strip().partition(" ")
+        words = (models_dir / CHOSEN).read_text(encoding="utf-8").rstrip("\n").split(" ")
     except (OSError, ValueError):
-        return "", ""
-    return name, quant
+        words = []
+    name, quant, projector, *_ = *words, "", "", ""
+    return name, quant, projector
