@@ -30,21 +30,21 @@ def panel(keeper: Keeper, language: Language) -> str:
 def _projectors(keeper: Keeper, language: Language) -> str:
     """The projectors of the present model, where there is a choice."""
     model, found = keeper.host.model, keeper.projectors()
-    rows = "".join(_projector_row(each, model, keeper.open, language) for each in found)
+    answers = keeper.host.state in ("ready", "restarting")
+    rows = "".join(_projector_row(each, model, keeper.open, answers, language) for each in found)
     lead = escape(text("projector", language, model=model.title))
     return f"<p>{lead}</p><table><tbody>{rows}</tbody></table>" if found else ""
 
 
-def _projector_row(choice: Projector, model: Model, free: bool, language: Language) -> str:
+def _projector_row(choice: Projector, model: Model, free: bool, answers: bool, language: Language) -> str:
     name = f'data-model="{escape(model.name)}" data-quant="{escape(model.model.quant)}"'
     name += f' data-projector="{escape(choice.file.quant)}"'
-    used = escape(text("models_answers", language))
-    here = escape(text("models_here", language)) if choice.here else ""
+    state = "models_answers" if choice.used and answers else "models_here" if choice.here else ""
     cells = (
         f"<b>{escape(text('bits_' + choice.file.quant, language))}</b>",
         escape(gb(choice.file.size)),
         _memory(choice, language),
-        used if choice.used else here,
+        escape(text(state, language)) if state else "",
         "" if choice.used else f'<div class="do">{_use(name, free, language)}</div>',
     )
     return _columns(cells, choice.used, language)
