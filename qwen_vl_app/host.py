@@ -96,8 +96,7 @@ class Host:
     @property
     def loaded(self) -> float:
         """The fraction of the model that is loaded."""
-        engine = self.engine.engine
-        return engine.loaded if isinstance(engine, LocalEngine) else 0.0
+        return self.engine.engine.loaded if isinstance(self.engine.engine, LocalEngine) else 0.0
 
     def health(self) -> dict[str, object]:
         """For everybody: state, model, how far build (fraction), download (bytes), loading are, the plan in use."""

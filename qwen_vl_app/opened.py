@@ -42,7 +42,7 @@ class Opened:
 
 
 def limits(model: Model, detail: Detail, tokens: int, short_side: int) -> tuple[PictureBudget, int]:
-    """How much `model` may see of a picture at that detail: a budget of at most about `tokens`, the short side in px."""
+    """How much `model` may see of a picture at that detail: a budget of about `tokens` at most, a short side in px."""
     budget = model.budget_for(detail)
     most = min(budget.max_tokens, max(model.budget.min_tokens, tokens))
     side = short_side * (FINE_SIDES if detail == "fine" else 1)
