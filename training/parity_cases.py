@@ -123,7 +123,7 @@ def _one_picture(rng: random.Random, group: int, plain: bool, task: str, lang: s
     scene = _scene(rng, kind, plain)
     name = _name(group, 0, scene)
     first = conversation.question(rng, scene, task, lang).prompt
-    second, third = (q.prompt for q in conversation.questions(rng, scene, 2, conversation.MIXES[kind]))
+    second, third = (q.prompt for q in conversation.questions(rng, scene, 2, conversation.MIXES[kind])[:2])
     ask = Case("question", group, [name], [("user", first)])
     on = Case("own answer", group, [name], [("user", first), ("assistant", ""), ("user", third)], continues=True)
     return [ask, on, Case("second question", group, [name], [("user", second)])], {name: file_of(scene)}
