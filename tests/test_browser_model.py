@@ -95,7 +95,7 @@ def test_the_demo_answers_meanwhile_and_says_so(browser: Browser, tmp_path: Path
         hub.manners.bytes_per_second = 0
         expect(page.locator("#arrival .card")).to_have_count(0)
         ask(page, "Describe this picture.")
-        expect(page.locator(".status.done")).to_have_text(re.compile("^First word"))
+        expect(page.locator(".status.done span")).to_have_text(re.compile("^First word"))
         assert is_right(finished(page))
         expect(page.locator("#chat em")).to_have_count(1)
 
