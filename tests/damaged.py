@@ -15,7 +15,8 @@ from PIL import Image
 from qwen_vl_app.media import child, kinds
 from tests.pictures import encoded, exif, huge, noise, png, swapped_profile
 
-REQUEST = {"operation": "fitted", "tiled": False, "min_tokens": 4, "max_tokens": 64, "max_short_side": 768}
+LIMITS = {"min_tokens": 4, "max_tokens": 64, "max_short_side": 768}
+REQUEST = {"operation": "fitted", "tiled": False, "region": None, **LIMITS}
 SECONDS = 10  # a file that takes longer has hung
 
 

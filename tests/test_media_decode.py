@@ -15,7 +15,7 @@ SOFT = soft(96, 64)
 
 
 def answered(content: bytes, **more: Any) -> tuple[dict[str, Any], list[bytes]]:
-    request = {"operation": "fitted", "kind": kinds.kind_of(content[: kinds.HEAD]), "tiled": False}
+    request = {"operation": "fitted", "kind": kinds.kind_of(content[: kinds.HEAD]), "tiled": False, "region": None}
     return child.answer(
         io.BytesIO(content), request | {"min_tokens": 4, "max_tokens": 64, "max_short_side": 768} | more
     )
