@@ -74,3 +74,16 @@ def test_the_detail_says_its_tokens() -> None:
     assert [name for _, name in details(eight, "en")] == ["", "coarse", "usual", "fine"]
     assert [label for label, _ in details(eight, "zh")][2] == "一般：最多 1280 个 token"
     assert shown("8b", {"detail": "fine"}, "zh")["detail"]["value"] == "fine"
+
+
+def test_at_first_only_what_is_kept_is_filled_in() -> None:
+    """What a person types while the page is still loading is not emptied by it."""
+
+    async def greeted(kept: object) -> dict[str, object]:
+        with gr.Blocks():
+            panel = Panel(Host(Settings(), catalogue.find("8b"), FakeEngine()), lambda key: key)
+        return dict(zip(panel.fields, await panel.greet(kept, request()), strict=True))
+
+    untouched = asyncio.run(greeted({"system": "Be brief."}))
+    assert untouched.pop("system") == "Be brief." and untouched.pop("detail")["__type__"] == "update"
+    assert all(value == gr.skip() for value in untouched.values())

@@ -79,7 +79,12 @@ class Panel:
         self._recommended.click(None, None, self.kept, js="() => settings.forget()", **SHORT).then(
             self.show, self.kept, list(self.fields.values()), **SHORT
         )
-        page.load(self.show, self.kept, list(self.fields.values()), **SHORT)
+        page.load(self.greet, self.kept, list(self.fields.values()), **SHORT)
+
+    async def greet(self, kept: object, request: gr.Request) -> list[Any]:
+        """As `show`, but what is as it was laid out is let alone: somebody may be typing in it already."""
+        shown = zip(await self.show(kept, request), self.fields.values(), strict=True)
+        return [gr.skip() if value == field.value else value for value, field in shown]
 
     async def show(self, kept: object, request: gr.Request) -> list[Any]:
         """The fields as they are kept; where nothing is, as the model recommends."""
