@@ -78,6 +78,18 @@ def test_tasks_in_words_say_what_is_drawn(
             assert do(page, task, language).strip() == SCENE.answer(task, language)
 
 
+@pytest.mark.parametrize(("locale", "other"), [("en-US", "zh"), ("zh-CN", "en")])
+def test_an_answer_is_had_in_the_other_language(
+    browser: Browser, url: str, locale: str, other: Language, drawing: Path
+) -> None:
+    with opened(browser, url, locale) as page:
+        choose(page, drawing)
+        do(page, "describe", "zh" if other == "en" else "en")
+        page.locator("[data-press=translate]").click()
+        expect(page.locator("#chat .bot [data-testid=bot]")).to_have_count(2)
+        assert finished(page).strip() == SCENE.answer("describe", other)
+
+
 @pytest.mark.parametrize(("locale", "language"), [("en-US", "en"), ("zh-CN", "zh")])
 def test_things_are_found_and_pointed_to_where_they_are(
     browser: Browser, url: str, locale: str, language: Language, drawing: Path

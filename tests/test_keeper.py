@@ -321,6 +321,14 @@ async def loading(keeper: Keeper, endless: list[Worker], count: int = 1) -> None
     assert keeper.busy and not keeper.open
 
 
+async def loading_other(keeper: Keeper, endless: list[Worker]) -> None:
+    """Return when another model is being loaded in the place of one that answers."""
+    keeper.begin()
+    await until("ready", keeper)
+    await keeper.choose("other", "")
+    await loading(keeper, endless)
+
+
 def test_loading_the_first_model_can_be_stopped_and_begun_again(
     tmp_path: Path, hub: FakeHub, endless: list[Worker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -345,10 +353,7 @@ def test_the_old_model_answers_again_when_loading_the_new_one_is_stopped(
     monkeypatch.setattr(EndlessWorker, "endless", "Other-GGUF")
 
     async def work(keeper: Keeper) -> None:
-        keeper.begin()
-        await until("ready", keeper)
-        await keeper.choose("other", "")
-        await loading(keeper, endless)
+        await loading_other(keeper, endless)
         await keeper.choose("demo", "")  # not now
         assert keeper.host.coming and keeper.host.coming.name == "other"
         await keeper.stop()
@@ -364,10 +369,7 @@ def test_the_old_model_is_not_loaded_again_either_if_that_is_stopped_too(
     monkeypatch.setattr(EndlessWorker, "endless", "Other-GGUF")
 
     async def work(keeper: Keeper) -> None:
-        keeper.begin()
-        await until("ready", keeper)
-        await keeper.choose("other", "")
-        await loading(keeper, endless)
+        await loading_other(keeper, endless)
         monkeypatch.setattr(EndlessWorker, "endless", "-GGUF")
         first = asyncio.create_task(keeper.stop())
         await loading(keeper, endless, 2)
