@@ -4,6 +4,7 @@ With `--against URL` another OpenAI-compatible server is measured in the same ru
 """
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import httpx2
 import psutil
 
 from qwen_vl_app.bench_client import Client, measure, user
+from qwen_vl_app.engine.process import ENVIRONMENT
 from qwen_vl_app.errors import SetupError
 from qwen_vl_app.planning import model_for, plan_for
 from qwen_vl_app.settings import Settings, as_arguments
@@ -105,7 +107,8 @@ def bare_decode(settings: Settings, tokens: int) -> float:
     model = model_for(settings)
     plan = plan_for(settings, model, *model.paths(Path(settings.models_dir)))
     command = [sys.executable, "-m", "qwen_vl_app.engine.bare", plan.model, str(plan.threads), str(tokens)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=APP.parent)
+    environ = os.environ | ENVIRONMENT  # what the engine's own process has
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=APP.parent, env=environ)
     return float(done.stdout)
 
 

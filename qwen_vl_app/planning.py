@@ -7,7 +7,7 @@ import psutil
 
 from qwen_vl_app import catalogue, weights
 from qwen_vl_app.catalogue import Model
-from qwen_vl_app.engine.fit import IDLE_PER_SLOT, KV_SCALE, USUAL_CONTEXT, contexts
+from qwen_vl_app.engine.fit import ASIDE_SHARE, IDLE_PER_SLOT, KV_SCALE, USUAL_CONTEXT, contexts
 from qwen_vl_app.engine.plan import Plan
 from qwen_vl_app.errors import Language, SetupError
 from qwen_vl_app.settings import AUTO_WORD, Settings
@@ -62,6 +62,7 @@ def plan_for(settings: Settings, model: Model, language: Path, projector: Path) 
         cell_bytes=cell_bytes,
         model_bytes=sizes[0],
         mmproj_bytes=sizes[1],
+        aside=int(max(free, 0) * ASIDE_SHARE),
     )
 
 

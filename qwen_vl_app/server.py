@@ -32,6 +32,7 @@ from qwen_vl_app.ui.page import build
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # also for code of Gradio's that is not told
 os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(2**40)  # else pandas sums up all events after each event
+QUEUE_REST = 0.02  # seconds: Gradio looks for events 1000 times a second, which takes the processor from the decoding
 LAST_WORDS = 2  # s that open answers get at the end; then the engine is closed under them
 WELCOME = {
     "own": (
@@ -185,6 +186,7 @@ def _mount(app: FastAPI, page: gr.Blocks, settings: Settings) -> None:
     # Gradio checks that an upload's path is one it gave out only after `launch`, which mounting leaves out:
     # without this line a request could name any file of this machine as its picture.
     page.has_launched = True
+    page._queue.sleep_when_free = QUEUE_REST
 
 
 class Life:
@@ -209,6 +211,12 @@ def run(app: FastAPI, door: socket.socket) -> None:
         KeyboardInterrupt: after a clean end by a signal.
     """
     config = uvicorn.Config(
-        app, log_level="critical", access_log=False, server_header=False, timeout_graceful_shutdown=LAST_WORDS
+        app,
+        loop="asyncio",
+        http="h11",
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=LAST_WORDS,
     )
     uvicorn.Server(config).run(sockets=[door])

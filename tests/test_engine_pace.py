@@ -17,6 +17,14 @@ def test_a_slow_machine_still_moves_on() -> None:
     assert pace.picture_slice(True) == SMALLEST
 
 
+def test_steps_that_an_encode_slowed_down_are_forgotten_at_once() -> None:
+    pace = Pace(512)
+    pace.note_picture(cells=100, seconds=0.1)
+    for seconds in (0.1, 0.1, 0.1, 0.02):
+        pace.note(writers=1, tokens=0, seconds=seconds)
+    assert pace.picture_slice(True) * 0.001 <= STEPS_PER_SLICE * 0.02
+
+
 def test_a_slice_fits_the_batch_beside_the_writers() -> None:
     pace = Pace(512)
     pace.note_picture(cells=100, seconds=1e-6)

@@ -1,5 +1,6 @@
-import pytest
+import numpy as np
 
+from qwen_vl_app.engine.native import Saved
 from qwen_vl_app.engine.prompt import Entry, Picture
 from qwen_vl_app.engine.sequences import Sequences, SequenceState, cells, common_prefix, positions
 
@@ -7,10 +8,11 @@ PICTURE = Picture("a", cells=300, positions=20)
 
 
 class Ledger:
-    """Notes what is asked of the context."""
+    """Notes what is asked of the context; what it saves is 100 bytes long. When `full`, it restores nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, full: bool = False) -> None:
         self.calls: list[tuple[object, ...]] = []
+        self.full = full
 
     def forget(self, sequence: int, position: int = 0) -> None:
         self.calls.append(("forget", sequence, position))
@@ -18,10 +20,18 @@ class Ledger:
     def copy(self, source: int, target: int, position: int) -> None:
         self.calls.append(("copy", source, target, position))
 
+    def save(self, sequence: int) -> Saved:
+        self.calls.append(("save", sequence))
+        return np.full(100, sequence, np.uint8)
 
-def sequences(number: int = 4, pool: int = 2000) -> tuple[Sequences, Ledger]:
+    def restore(self, sequence: int, saved: Saved) -> bool:
+        self.calls.append(("restore", sequence, int(saved[0])))
+        return not self.full
+
+
+def sequences(number: int = 4, pool: int = 2000, aside: int = 1000) -> tuple[Sequences, Ledger]:
     ledger = Ledger()
-    return Sequences(ledger, number, pool), ledger  # type: ignore[arg-type]
+    return Sequences(ledger, number, pool, aside), ledger  # type: ignore[arg-type]
 
 
 def answered(all_: Sequences, owner: str, entries: list[Entry], needed: int = 500) -> SequenceState:
@@ -86,20 +96,64 @@ def test_nothing_crosses_owners() -> None:
     assert theirs and theirs.entries == []
 
 
-def test_the_oldest_conversation_goes_first_when_room_is_short() -> None:
-    all_, _ = sequences(pool=1000)
+def test_what_nobody_uses_is_set_aside_when_another_answer_begins() -> None:
+    all_, ledger = sequences()
+    mine = answered(all_, "me", [1, PICTURE, 2, 3])
+    assert mine.saved is None and ("save", mine.id) not in ledger.calls
+    answered(all_, "you", [7, 8])
+    assert ledger.calls.index(("save", mine.id)) < ledger.calls.index(("forget", mine.id, 0), 2)
+    assert mine.saved is not None and mine.entries == [1, PICTURE, 2, 3]
+
+
+def test_a_conversation_that_was_set_aside_goes_on_where_it_was() -> None:
+    all_, ledger = sequences()
+    mine = answered(all_, "me", [1, PICTURE, 2, 3])
+    answered(all_, "you", [7, 8])
+    again = all_.claim("me", [1, PICTURE, 2, 3, 4], 500, 0)
+    assert again is mine and again.entries == [1, PICTURE, 2, 3] and again.saved is None
+    assert ("restore", mine.id, mine.id) in ledger.calls
+
+
+def test_another_question_begins_with_what_was_set_aside() -> None:
+    all_, ledger = sequences()
+    mine = answered(all_, "me", [1, PICTURE, 2, 3])
+    answered(all_, "you", [7, 8])
+    other = all_.claim("me", [1, PICTURE, 9, 9], 500, 0)
+    assert other and other is not mine and other.entries == [1, PICTURE]
+    assert ledger.calls[-2:] == [("restore", other.id, mine.id), ("forget", other.id, 21)]
+    assert mine.saved is not None and mine.entries == [1, PICTURE, 2, 3]
+
+
+def test_what_finds_no_room_is_computed_again() -> None:
+    all_, ledger = sequences()
+    answered(all_, "me", [1, PICTURE, 2, 3])
+    answered(all_, "you", [7, 8])
+    ledger.full = True
+    again = all_.claim("me", [1, PICTURE, 2, 3, 4], 500, 0)
+    assert again and (again.entries, again.cells, again.position) == ([], 0, 0)
+
+
+def test_the_oldest_conversation_goes_first_when_memory_is_short() -> None:
+    all_, _ = sequences(aside=150)
     old, young = answered(all_, "a", [1, PICTURE]), answered(all_, "b", [2, PICTURE])
     assert all_.claim("c", [3, PICTURE], 600, 0)
     assert (old.entries, young.entries) == ([], [2, PICTURE])
 
 
-def test_short_of_room_a_conversation_keeps_its_own_prefix() -> None:
-    all_, _ = sequences(pool=700)
+def test_the_least_used_of_others_goes_rather_than_most_of_ones_own() -> None:
+    all_, _ = sequences(number=2)
     mine = answered(all_, "me", [1, PICTURE, 2, 3])
-    answered(all_, "you", [1, 2, 3], needed=100)
-    again = all_.claim("me", [1, PICTURE, 8], 600, 0)
-    assert again is mine
-    assert again.entries == [1, PICTURE]
+    yours = answered(all_, "you", [7, 8])
+    assert all_.claim("me", [1, 9, 9], 500, 0) is yours
+    assert mine.entries == [1, PICTURE, 2, 3]
+
+
+def test_where_all_are_taken_an_answer_given_anew_replaces_the_old_one() -> None:
+    all_, _ = sequences(number=2)
+    mine = answered(all_, "me", [1, PICTURE, 2, 3])
+    yours = answered(all_, "you", [7, 8])
+    assert all_.claim("me", [1, PICTURE, 2, 9], 500, 0) is mine
+    assert yours.entries == [7, 8]
 
 
 def test_running_answers_are_never_cut_for_a_new_one() -> None:
@@ -108,10 +162,10 @@ def test_running_answers_are_never_cut_for_a_new_one() -> None:
     assert all_.claim("you", [1, 2], 600, 600) is None
 
 
-@pytest.mark.parametrize("keep", [0, 1, 2])
-def test_a_cut_forgets_from_its_position_on(keep: int) -> None:
+def test_making_room_sets_the_oldest_aside() -> None:
     all_, ledger = sequences()
-    sequence = answered(all_, "me", [1, PICTURE, 2])
-    all_.cut(sequence, keep)
-    assert ledger.calls[-1] == ("forget", sequence.id, [0, 1, 21][keep])
-    assert sequence.cells == [0, 1, 301][keep]
+    assert not all_.make_room()
+    mine = answered(all_, "me", [1, PICTURE])
+    assert all_.make_room() and mine.saved is not None
+    assert ledger.calls[-2:] == [("save", mine.id), ("forget", mine.id, 0)]
+    assert not all_.make_room()

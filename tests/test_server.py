@@ -1,5 +1,6 @@
 """The server over HTTP: health, page, uploads, the programs' endpoint, its start and its end."""
 
+import asyncio
 import fcntl
 import os
 import signal
@@ -11,8 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import httpx2
 import pytest
+from fastapi import FastAPI
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError as ClientError
 from PIL import Image
@@ -82,6 +85,17 @@ def test_the_page_is_in_the_browsers_language_with_an_id_of_its_own(url: str) ->
 def test_the_page_names_no_other_site_to_load_from(url: str) -> None:
     css = httpx2.get(url + "/theme.css").text
     assert "fonts.googleapis" not in css and "url(http" not in css
+
+
+def test_an_idle_page_does_not_wake_the_processor_all_the_time() -> None:
+    async def rests() -> tuple[float, float]:
+        with gr.Blocks() as page:
+            before: float = page._queue.sleep_when_free
+            server._mount(FastAPI(), page, Settings())
+        return before, page._queue.sleep_when_free
+
+    before, now = asyncio.run(rests())
+    assert before < now == server.QUEUE_REST
 
 
 def test_describe(client: Client, engine: FakeEngine, picture: str) -> None:

@@ -7,6 +7,7 @@ from qwen_vl_app.errors import Language
 
 GIB = 1 << 30
 KV_SHARE = 0.5  # of the memory that the weights leave; the rest is for compute buffers, the page, other programs
+ASIDE_SHARE = 0.125  # of the same: conversations that nobody is in at the moment
 KV_SCALE = {"f16": 1.0, "q8_0": 34 / 64}  # q8_0: 34 bytes for what takes 64 in f16 (ggml's block of 32)
 IDLE_PER_SLOT = 4  # remembered conversations per answer written at once
 USUAL_CONTEXT = 8192  # cells of a conversation where memory allows

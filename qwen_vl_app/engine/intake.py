@@ -65,9 +65,9 @@ class Intake:
             raise InvalidField(field=FIELD, why="has a schema that is too complex") from None
 
     def remember(self, job: Job) -> None:
-        """Keep the answer's ids for the next turn, if they spell exactly what was shown."""
-        spelled = b"".join(map(self._language.piece, job.answer))
-        if job.answer and spelled == job.shown.encode():
+        """Keep the answer's ids for the next turn, if they spell what was shown."""
+        spelled = b"".join(map(self._language.piece, job.answer)).decode("utf-8", "replace")
+        if job.answer and spelled == job.shown:
             begun = _begun(job.request)
             ids = self._text(job.request.owner, Filled("assistant", Text(begun)), begun) if begun else []
             key = _answer_key(job.request.owner, begun + job.shown)

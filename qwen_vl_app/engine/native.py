@@ -24,10 +24,12 @@ log = logging.getLogger(__name__)
 
 NO_SLOT = 1  # llama_decode: no free cells, nothing changed
 LOG_WARN, LOG_ERROR = 3, 4  # ggml_log_level
+BYTES = ctypes.POINTER(ctypes.c_uint8)
 FLASH_ATTENTION_AUTO, FLASH_ATTENTION_ON = -1, 1
 
 Floats: TypeAlias = NDArray[np.float32]
 Ints: TypeAlias = NDArray[np.int32]
+Saved: TypeAlias = NDArray[np.uint8]  # a sequence's cells, as llama.cpp writes them
 
 last_words: deque[str] = deque(maxlen=20)  # what llama.cpp complained about, for the message of a failed load
 
@@ -176,6 +178,17 @@ class Language:
     def copy(self, source: int, target: int, position: int) -> None:
         """Let `target`, which must be empty, share the cells of `source` before `position`."""
         C.llama_memory_seq_cp(self._memory, source, target, 0, position)
+
+    def save(self, sequence: int) -> Saved:
+        """The cells of `sequence` as bytes; with `restore` they are again what they were, pictures too."""
+        size = C.llama_state_seq_get_size(self._context, sequence)
+        saved = np.empty(size, np.uint8)
+        written = C.llama_state_seq_get_data(self._context, saved.ctypes.data_as(BYTES), size, sequence)
+        return saved[:written]
+
+    def restore(self, sequence: int, saved: Saved) -> bool:
+        """Put what `save` returned into `sequence`, which loses its own cells; False if there is no room for it."""
+        return bool(C.llama_state_seq_set_data(self._context, saved.ctypes.data_as(BYTES), len(saved), sequence))
 
     def close(self) -> None:
         """Free context and model."""

@@ -2,7 +2,7 @@
 
 STEPS_PER_SLICE = 2.0  # a slice may take as long as this many steps of the running answers
 PATIENCE = 0.5  # seconds a slice may take when nobody is writing: a cancel waits as long
-SMALLEST = 8  # cells
+SMALLEST = 8  # cells: smaller ones cost more per cell (8.9 ms in fours, 6.6 in eights, benchmarks/2026-11-22-small.md)
 MEMORY = 0.8  # weight of what was measured before
 
 
@@ -32,7 +32,8 @@ class Pace:
     def note(self, writers: int, tokens: int, seconds: float) -> None:
         """A text step of `writers` answers and `tokens` prompt tokens took `seconds`."""
         if tokens == 0:
-            self._step = _blend(self._step, seconds)
+            # One that was quick counts at once: those beside an encode would let slices be too long after it.
+            self._step = min(seconds, _blend(self._step, seconds))
         elif tokens >= SMALLEST:
             own = max(seconds - (self._step if writers else 0.0), seconds / 4)
             self._text_cell = _blend(self._text_cell, own / tokens)

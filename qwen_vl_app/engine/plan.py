@@ -34,6 +34,7 @@ class Plan:
     model_bytes: int = 0
     mmproj_bytes: int = 0
     embedding_cache: int = 256 << 20
+    aside: int = 256 << 20  # for conversations that nobody is in at the moment
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The scheduler thread: who waits, who runs, who ends. What happens in a step is in `stepper.py`."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -13,10 +14,12 @@ from qwen_vl_app.engine.native import Language
 from qwen_vl_app.engine.plan import Plan
 from qwen_vl_app.engine.prompt import Picture
 from qwen_vl_app.engine.sequences import Sequences
-from qwen_vl_app.engine.stepper import Stepper
+from qwen_vl_app.engine.stepper import Outcome, Stepper
 from qwen_vl_app.engine.vision import Vision
 from qwen_vl_app.engine.wire import Resume
 from qwen_vl_app.errors import AppError, EngineFailed, QueueFull
+
+ENCODER_SHARE = 0.7  # of a step's time: what writers pause after it, to let a picture that is being encoded come first
 
 Answer: TypeAlias = tuple[str, Delta | AppError]
 
@@ -56,7 +59,7 @@ class Scheduler:
         self._language = language
         self._intake = Intake(plan, language, vision)
         self._encoder = Encoder(vision, plan.embedding_cache, working)
-        self._sequences = Sequences(language, plan.sequences, plan.pool)
+        self._sequences = Sequences(language, plan.sequences, plan.pool, plan.aside)
         self._stepper = Stepper(language, plan.batch, working)
         self._send = send
         self._inbox: SimpleQueue[Command] = SimpleQueue()
@@ -190,17 +193,21 @@ class Scheduler:
 
     def _step(self) -> bool:
         """Move everybody forward; False if nobody could move."""
-        moved = False
-        for move in (self._stepper.write_and_read, self._stepper.take_in_picture):
-            outcome = move(self._running)
-            moved = moved or outcome.moved
-            for job, reason in outcome.ended:
-                self._end(job, reason)
-            if outcome.broken:
-                self._fail(list(self._running))
-            elif outcome.starved and not self._sequences.evict():
-                self._preempt()
-        return moved
+        started = time.perf_counter()
+        wrote = self._settle(self._stepper.write_and_read(self._running))
+        if wrote:
+            self._flush()
+            self._encoder.give_way(ENCODER_SHARE * (time.perf_counter() - started))
+        return self._settle(self._stepper.take_in_picture(self._running)) or wrote
+
+    def _settle(self, outcome: Outcome) -> bool:
+        for job, reason in outcome.ended:
+            self._end(job, reason)
+        if outcome.broken:
+            self._fail(list(self._running))
+        elif outcome.starved and not self._sequences.make_room():
+            self._preempt()
+        return outcome.moved
 
     def _preempt(self) -> None:
         """The youngest answer goes back into the queue with what it has written, for the others to go on."""
@@ -209,5 +216,5 @@ class Scheduler:
             self._end(youngest, "length")
             return
         self._leave(youngest)
-        self._sequences.evict()
+        self._sequences.make_room()
         self._waiting.append(youngest)

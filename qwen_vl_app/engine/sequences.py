@@ -1,10 +1,10 @@
-"""What lies in the context: every sequence's entries, its owner, and who goes when room is needed."""
+"""What is computed already: every conversation's entries, its owner, and who goes when room is needed."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import count, takewhile
 
-from qwen_vl_app.engine.native import Language
+from qwen_vl_app.engine.native import Language, Saved
 from qwen_vl_app.engine.prompt import Entry, Picture
 
 
@@ -25,7 +25,10 @@ def common_prefix(a: Sequence[Entry], b: Sequence[Entry]) -> int:
 
 @dataclass
 class SequenceState:
-    """One sequence of the context. `entries` are wholly in; `busy` while an answer uses it."""
+    """One conversation. `entries` are wholly computed; `busy` while an answer uses it.
+
+    Its cells are in the context, or `saved` in ordinary memory while nobody needs them.
+    """
 
     id: int
     entries: list[Entry] = field(default_factory=list)
@@ -34,6 +37,12 @@ class SequenceState:
     owner: str = ""
     busy: bool = False
     used: int = 0
+    saved: Saved | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether it has cells in the context that no answer uses."""
+        return bool(self.entries) and not self.busy and self.saved is None
 
     def add(self, entry: Entry) -> None:
         """Note that `entry` is in the context now."""
@@ -41,77 +50,95 @@ class SequenceState:
         self.cells += cells((entry,))
         self.position += positions((entry,))
 
+    def keep(self, entries: Sequence[Entry]) -> None:
+        """Note that these are its entries now, all in the context."""
+        self.entries, self.cells, self.position = list(entries), cells(entries), positions(entries)
+        self.saved = None
+
 
 class Sequences:
-    """All sequences; cells shared between two of them are counted twice, so room is never overestimated."""
+    """All conversations that are remembered.
 
-    def __init__(self, language: Language, number: int, pool: int) -> None:
+    Every cell in the context slows every step down, whoever it belongs to: what nobody is using is set aside in
+    ordinary memory, up to `aside` bytes, when an answer in another conversation begins (llama-server does the same).
+    Cells shared between two sequences are counted twice, so room is never overestimated.
+    """
+
+    def __init__(self, language: Language, number: int, pool: int, aside: int) -> None:
         self._language = language
         self._pool = pool
+        self._aside = aside
         self._all = [SequenceState(i) for i in range(number)]
         self._clock = count(1)
 
     def claim(self, owner: str, entries: Sequence[Entry], needed: int, reserved: int) -> SequenceState | None:
-        """A sequence for an answer to `entries`, beginning with whatever of them is in the context already.
+        """A sequence for an answer to `entries`, beginning with whatever of them is computed already.
 
         It may grow to `needed` cells while other running answers hold `reserved`; None if that is too much now.
-        At least the last entry is left to be computed, for its logits. Idle sequences go, oldest first, for room.
+        At least the last entry is left to be computed, for its logits.
         """
         if needed + reserved > self._pool:
             return None
         source, shared = self._best(owner, entries[:-1])
-        target = self._target(source, shared, needed + reserved)
+        target = self._target(source, shared)
+        for other in self._all:
+            if other.idle and other is not source and other is not target:
+                self._set_aside(other)
         self._share(source, target, shared)
         target.owner, target.busy, target.used = owner, True, next(self._clock)
-        while needed + reserved + self._idle_cells() > self._pool:
-            self.evict()
+        if source and source.idle:
+            self._set_aside(source)
         return target
 
     def _best(self, owner: str, entries: Sequence[Entry]) -> tuple[SequenceState | None, int]:
         mine = [(common_prefix(s.entries, entries), s) for s in self._all if s.owner == owner and s.entries]
-        shared, source = max(mine, key=lambda pair: pair[0], default=(0, None))
+        shared, source = max(mine, key=lambda pair: (pair[0], pair[1].used), default=(0, None))
         return (source, shared) if shared else (None, 0)
 
-    def _target(self, source: SequenceState | None, shared: int, wanted: int) -> SequenceState:
-        """The source itself if nothing of it is lost or room is short; else one that is empty or least used."""
+    def _target(self, source: SequenceState | None, shared: int) -> SequenceState:
+        """The source itself if nothing of it is lost, or little and all are taken; else an empty or least used one."""
         spare = min((s for s in self._all if not s.busy), key=lambda s: (s is source, bool(s.entries), s.used))
         if source is None or source.busy:
             return spare
-        roomy = not spare.entries and wanted + self._idle_cells() <= self._pool
-        return spare if roomy and shared < len(source.entries) else source
+        lost = cells(source.entries[shared:])
+        return source if lost == 0 or (spare.entries and lost <= source.cells / 2) else spare
 
     def _share(self, source: SequenceState | None, target: SequenceState, shared: int) -> None:
-        if source is target:
-            self.cut(target, shared)
-            return
-        self.drop(target)
-        if source:
-            kept = source.entries[:shared]
+        kept = source.entries[:shared] if source else []
+        saved = source.saved if source else None
+        if source is not target:
+            self.drop(target)
+        if source and saved is None and source is not target:
             self._language.copy(source.id, target.id, positions(kept))
-            target.entries, target.cells, target.position = list(kept), cells(kept), positions(kept)
+        if saved is not None and not self._language.restore(target.id, saved):
+            kept = []
+        target.keep(kept)
+        self._language.forget(target.id, target.position)
 
     def release(self, sequence: SequenceState) -> None:
         """The answer is over: what is in the context stays for the next question."""
         self._language.forget(sequence.id, sequence.position)  # a picture that came in only in part
         sequence.busy, sequence.used = False, next(self._clock)
 
-    def cut(self, sequence: SequenceState, keep: int) -> None:
-        """Drop all but the first `keep` entries."""
-        del sequence.entries[keep:]
-        sequence.cells, sequence.position = cells(sequence.entries), positions(sequence.entries)
-        self._language.forget(sequence.id, sequence.position)
-
     def drop(self, sequence: SequenceState) -> None:
         """Empty a sequence."""
-        self.cut(sequence, 0)
+        sequence.keep(())
+        self._language.forget(sequence.id)
 
-    def _idle_cells(self) -> int:
-        return sum(s.cells for s in self._all if not s.busy)
-
-    def evict(self) -> bool:
-        """Drop the least recently used idle sequence; False if there is none."""
-        idle = [s for s in self._all if s.entries and not s.busy]
+    def make_room(self) -> bool:
+        """Set the least recently used idle sequence aside; False if there is none."""
+        idle = [s for s in self._all if s.idle]
         if not idle:
             return False
-        self.drop(min(idle, key=lambda s: s.used))
+        self._set_aside(min(idle, key=lambda s: s.used))
         return True
+
+    def _set_aside(self, sequence: SequenceState) -> None:
+        sequence.saved = self._language.save(sequence.id)
+        self._language.forget(sequence.id)
+        aside = sorted((s for s in self._all if s.saved is not None), key=lambda s: s.used)
+        size = sum(len(s.saved) for s in aside if s.saved is not None)
+        for old in aside:
+            if size > self._aside and old.saved is not None:
+                size -= len(old.saved)
+                self.drop(old)
