@@ -65,9 +65,14 @@ class Encoder:
         """Encode `task.picture`; `task.done` is called from the encoder thread."""
         self._queue.put(task)
 
+    @property
+    def busy(self) -> bool:
+        """Whether a picture is being encoded."""
+        return not self._resting.is_set()
+
     def give_way(self, seconds: float) -> None:
         """Wait up to `seconds` for the picture that is being encoded, if one is."""
-        self._resting.wait(seconds)
+        self._resting.wait(max(0.0, seconds))
 
     def close(self) -> None:
         """Finish the picture in hand and end the thread."""

@@ -7,11 +7,11 @@ MEMORY = 0.8  # weight of what was measured before
 
 
 class Pace:
-    """Measures decode steps and slices; all times in seconds."""
+    """Measures decode steps and slices, all times in seconds; `step` is what one of the running answers takes undisturbed."""
 
     def __init__(self, batch: int) -> None:
         self._batch = batch
-        self._step = 0.0
+        self.step = 0.0
         self._text_cell = 0.0
         self._picture_cell = 0.0
 
@@ -26,16 +26,17 @@ class Pace:
     def _slice(self, cell: float, others_write: bool) -> int:
         if not cell:
             return 64
-        allowed = STEPS_PER_SLICE * self._step if others_write and self._step else PATIENCE
+        allowed = STEPS_PER_SLICE * self.step if others_write and self.step else PATIENCE
         return max(SMALLEST, min(self._batch - 64, int(allowed / cell)))
 
-    def note(self, writers: int, tokens: int, seconds: float) -> None:
-        """A text step of `writers` answers and `tokens` prompt tokens took `seconds`."""
+    def note(self, writers: int, tokens: int, seconds: float, disturbed: bool = False) -> None:
+        """A text step of `writers` answers and `tokens` prompt tokens took `seconds`; `disturbed`: beside an encode."""
+        if tokens == 0 and disturbed and self.step:
+            return
         if tokens == 0:
-            # One that was quick counts at once: those beside an encode would let slices be too long after it.
-            self._step = min(seconds, _blend(self._step, seconds))
+            self.step = _blend(self.step, seconds)
         elif tokens >= SMALLEST:
-            own = max(seconds - (self._step if writers else 0.0), seconds / 4)
+            own = max(seconds - (self.step if writers else 0.0), seconds / 4)
             self._text_cell = _blend(self._text_cell, own / tokens)
 
     def note_picture(self, cells: int, seconds: float) -> None:

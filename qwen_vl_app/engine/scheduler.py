@@ -19,7 +19,7 @@ from qwen_vl_app.engine.vision import Vision
 from qwen_vl_app.engine.wire import Resume
 from qwen_vl_app.errors import AppError, EngineFailed, QueueFull
 
-ENCODER_SHARE = 0.7  # of a step's time: what writers pause after it, to let a picture that is being encoded come first
+BESIDE_ENCODE = 2.2  # times its usual time that a step is given while a picture is encoded: the rest is the picture's
 
 Answer: TypeAlias = tuple[str, Delta | AppError]
 
@@ -194,10 +194,10 @@ class Scheduler:
     def _step(self) -> bool:
         """Move everybody forward; False if nobody could move."""
         started = time.perf_counter()
-        wrote = self._settle(self._stepper.write_and_read(self._running))
+        wrote = self._settle(self._stepper.write_and_read(self._running, self._encoder.busy))
         if wrote:
             self._flush()
-            self._encoder.give_way(ENCODER_SHARE * (time.perf_counter() - started))
+            self._encoder.give_way(BESIDE_ENCODE * self._stepper.seconds - (time.perf_counter() - started))
         return self._settle(self._stepper.take_in_picture(self._running)) or wrote
 
     def _settle(self, outcome: Outcome) -> bool:

@@ -64,8 +64,16 @@ class Stepper:
         self._working = working
         self._turn = 0
 
-    def write_and_read(self, running: Sequence[Job]) -> Outcome:
-        """Decode one token of each answer being written and, in the same batch, a slice of the prompts."""
+    @property
+    def seconds(self) -> float:
+        """How long a step of those who write takes, as of late, while no picture is being encoded."""
+        return self._pace.step
+
+    def write_and_read(self, running: Sequence[Job], disturbed: bool) -> Outcome:
+        """Decode one token of each answer being written and, in the same batch, a slice of the prompts.
+
+        `disturbed`: a picture is being encoded meanwhile.
+        """
         writers = [job for job in running if job.writing]
         batch = self._batch(writers, [job for job in running if not job.writing])
         if not batch.rows:
@@ -76,7 +84,7 @@ class Stepper:
         outcome = _decode(lambda: self._language.decode(batch.rows))
         if outcome.starved or outcome.broken:
             return outcome
-        self._pace.note(len(writers), len(batch.rows) - len(writers), time.perf_counter() - started)
+        self._pace.note(len(writers), len(batch.rows) - len(writers), time.perf_counter() - started, disturbed)
         batch.note()
         for job, row in batch.sampled:
             reason = self._sample(job, row)
