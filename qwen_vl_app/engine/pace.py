@@ -7,7 +7,7 @@ MEMORY = 0.8  # weight of what was measured before
 
 
 class Pace:
-    """Measures decode steps and slices, all times in seconds; `step` is what one of the running answers takes undisturbed."""
+    """Measures decode steps and slices, in seconds; `step` is what one of the running answers takes undisturbed."""
 
     def __init__(self, batch: int) -> None:
         self._batch = batch
