@@ -79,7 +79,7 @@ def test_the_page_speaks_the_browsers_language(
 
 
 def test_progress_answer_figures_and_follow_up(browser: Browser, url: str, engine: FakeEngine, drawing: Path) -> None:
-    engine.answers, engine.pause = ["There is a red circle.", "On the left."], 0.3
+    engine.answers, engine.pause = ["There is a red circle.", "On the left."], 1.1
     with opened(browser, url) as page:
         choose(page, drawing)
         page.locator("#submit").click()
