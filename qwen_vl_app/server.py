@@ -186,6 +186,7 @@ def _mount(app: FastAPI, page: gr.Blocks, settings: Settings) -> None:
     # Gradio checks that an upload's path is one it gave out only after `launch`, which mounting leaves out:
     # without this line a request could name any file of this machine as its picture.
     page.has_launched = True
+    # No setting of Gradio's says how long its queue rests between two looks.
     page._queue.sleep_when_free = QUEUE_REST
 
 
@@ -211,12 +212,6 @@ def run(app: FastAPI, door: socket.socket) -> None:
         KeyboardInterrupt: after a clean end by a signal.
     """
     config = uvicorn.Config(
-        app,
-        loop="asyncio",
-        http="h11",
-        log_level="critical",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=LAST_WORDS,
+        app, log_level="critical", access_log=False, server_header=False, timeout_graceful_shutdown=LAST_WORDS
     )
     uvicorn.Server(config).run(sockets=[door])

@@ -24,7 +24,7 @@ from qwen_vl_app.stopping import Stopped
 from qwen_vl_app.weights import Cancelled, NoHub
 from tests.fake_hub import FakeHub
 from tests.slow_build import SHARE, SlowBuild
-from tests.test_host import served_model, settings
+from tests.test_host import ASKED, served_model, settings
 
 TINY, FILES = served_model()
 OTHER = replace(TINY, name="other", folder="Other-GGUF")
@@ -70,9 +70,8 @@ async def until(state: str, keeper: Keeper) -> None:
 
 
 async def words(host: Host, most: int = 3) -> int:
-    """How many tokens an answer has; to a mere greeting the demo says nothing."""
-    asked = (Message("user", (Text("Describe this picture."),)),)
-    async with aclosing(host.engine.stream(replace(host.request(asked, "me"), max_tokens=most))) as deltas:
+    """How many tokens an answer has."""
+    async with aclosing(host.engine.stream(replace(host.request(ASKED, "me"), max_tokens=most))) as deltas:
         return sum([isinstance(delta, Token) async for delta in deltas])
 
 

@@ -99,6 +99,12 @@ def test_stopped_before_the_first_word() -> None:
     assert reply.summary(reply.Reply(), "en") == ""
 
 
+def test_an_answer_of_no_words_is_named() -> None:
+    empty = reply.Reply("", 1, 0.5, 0.5, finished=Finished("stop", Usage(74, 1)))
+    assert reply.summary(empty, "en") == "The model wrote nothing. Try other words."
+    assert reply.summary(empty, "zh") == "模型什么也没写，换个问法试试。"
+
+
 @pytest.mark.parametrize(("cached", "said"), [(0, False), (3, False), (4, True), (74, True)])
 def test_a_picture_that_was_in_the_context_already_is_said_to_be(cached: int, said: bool) -> None:
     picture = Picture(make(), 64, 64, Fit(64, 64, 0, 0, 64, 64), (0, 0, 64, 64))

@@ -15,7 +15,7 @@ SHAPE_MIX = {
     "describe": 2,
     "detail": 1.5,
     "count": 1,
-    "count_of": 4,
+    "count_of": 10,
     "colour_at": 1,
     "shape_at": 1,
     "size_at": 1,

@@ -43,7 +43,8 @@ PLAN: tuple[Stage, ...] = (
     Stage(5680, batches.Mix(pictures=32, grids=2, shapes=0.62, card=0.35, pair=0.05, questions=(5, 9)), 0.4),
     Stage(8300, batches.Mix(pictures=32, grids=2, shapes=0.12, card=0.4, talk=False), 1.0),
     Stage(10300, batches.Mix(pictures=32, grids=2, shapes=0.4, card=0.45, pair=0.05, questions=(4, 7)), 0.4),
-    Stage(10**9, batches.Mix(pictures=32, grids=2, shapes=0.35, card=0.5, pair=0.05, questions=(4, 7)), 0.4),
+    Stage(13205, batches.Mix(pictures=32, grids=2, shapes=0.35, card=0.5, pair=0.05, questions=(4, 7)), 0.4),
+    Stage(10**9, batches.Mix(pictures=32, grids=2, shapes=0.3, card=0.65, pair=0.04, questions=(4, 7)), 0.8),
 )
 
 

@@ -90,7 +90,8 @@ class Encoder:
     def _encode_apart(self, task: Encode) -> None:
         """Encode in a thread that ends with it, and takes its helpers of libgomp along.
 
-        More of those than processors, even asleep, and libgomp no longer spins for any: decoding at 0.55 of its rate.
+        More of those than processors, even asleep, and libgomp no longer spins for any: decoding at 0.6 of its rate
+        (benchmarks/2026-11-22-spin.md).
         """
         thread = threading.Thread(target=self._encode, args=(task,), name="encode")
         thread.start()

@@ -19,7 +19,7 @@ from qwen_vl_app.engine.wire import Close, FromWorker, ToWorker
 GRACE = 3.0  # seconds a worker gets to end by itself
 PACKAGE_ROOT = str(Path(__file__).resolve().parents[2])
 # How long a thread of libgomp looks before it sleeps. By default so long that decoding beside a busy process falls from
-# 0.04 s to over 1 s per token (DESIGN.md, Processes); not at all, an idle machine has 0.55 of its rate. Between the
+# 0.04 s to over 1 s per token (DESIGN.md, Processes); not at all, and an idle machine has 0.6 of its rate. Between the
 # two both are fast (benchmarks/2026-11-22-spin.md).
 ENVIRONMENT = {"GOMP_SPINCOUNT": "300", "OMP_WAIT_POLICY": "passive", "GGML_NO_BACKTRACE": "1"}
 

@@ -95,8 +95,8 @@ def summary(reply: Reply, language: Language, picture: Picture | None = None) ->
     """
     if not reply.finished:
         return ""
-    if not reply.tokens:
-        return text("stopped_early", language)
+    if not reply.text:
+        return text("stopped_early" if reply.finished.reason == "cancelled" else "nothing", language)
     ends = {"cancelled": "stopped", "length": "length"}
     parts = [text(ends[reply.finished.reason], language)] if reply.finished.reason in ends else []
     parts += [text("read_in", language, parts=reply.progress.parts)] if reply.progress.parts else []

@@ -65,6 +65,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "stopped": ("Stopped", "已停止"),
     "stopped_early": ("Stopped before the first word", "在写出第一个字之前已停止"),
+    "nothing": ("The model wrote nothing. Try other words.", "模型什么也没写，换个问法试试。"),
     "length": ("Ended at the length limit", "已到长度上限"),
     "answer": ("Answer", "回答"),
     "shown": ("The chosen picture", "已选择的图片"),
