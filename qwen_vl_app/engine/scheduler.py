@@ -19,7 +19,7 @@ from qwen_vl_app.engine.vision import Vision
 from qwen_vl_app.engine.wire import Resume
 from qwen_vl_app.errors import AppError, EngineFailed, QueueFull
 
-BESIDE_ENCODE = 2.2  # times its usual time that a step is given while a picture is encoded: the rest is the picture's
+BESIDE_ENCODE = 2.5  # times its usual time that a step is given while a picture is encoded: the rest is the picture's
 
 Answer: TypeAlias = tuple[str, Delta | AppError]
 
@@ -192,13 +192,14 @@ class Scheduler:
         job.report_reading()
 
     def _step(self) -> bool:
-        """Move everybody forward; False if nobody could move."""
+        """Move everybody forward, with one slice at most between two tokens of an answer; False if nobody could."""
+        sliced = self._settle(self._stepper.take_in_picture(self._running))
         started = time.perf_counter()
-        wrote = self._settle(self._stepper.write_and_read(self._running, self._encoder.busy))
+        wrote = self._settle(self._stepper.write_and_read(self._running, sliced, self._encoder.busy))
         if wrote:
             self._flush()
             self._encoder.give_way(BESIDE_ENCODE * self._stepper.seconds - (time.perf_counter() - started))
-        return self._settle(self._stepper.take_in_picture(self._running)) or wrote
+        return sliced or wrote
 
     def _settle(self, outcome: Outcome) -> bool:
         for job, reason in outcome.ended:

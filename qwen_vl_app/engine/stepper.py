@@ -69,13 +69,14 @@ class Stepper:
         """How long a step of those who write takes, as of late, while no picture is being encoded."""
         return self._pace.step
 
-    def write_and_read(self, running: Sequence[Job], disturbed: bool) -> Outcome:
+    def write_and_read(self, running: Sequence[Job], sliced: bool, disturbed: bool) -> Outcome:
         """Decode one token of each answer being written and, in the same batch, a slice of the prompts.
 
+        `sliced`: those who write have waited for a slice of a picture already; prompts wait for the next step then.
         `disturbed`: a picture is being encoded meanwhile.
         """
         writers = [job for job in running if job.writing]
-        batch = self._batch(writers, [job for job in running if not job.writing])
+        batch = self._batch(writers, [] if sliced and writers else [job for job in running if not job.writing])
         if not batch.rows:
             return Outcome()
         readers = {job.id for job, _ in batch.parts} - {job.id for job in writers}
@@ -99,7 +100,7 @@ class Stepper:
         batch = Batch()
         for job in writers:
             batch.add(job, job.text_ahead(1))
-        room = self._pace.text_slice(bool(writers))
+        room = self._pace.text_slice(len(writers))
         for job in readers:
             tokens = job.text_ahead(room)
             room -= len(tokens)
@@ -113,13 +114,19 @@ class Stepper:
             return "stop"
 
     def take_in_picture(self, running: Sequence[Job]) -> Outcome:
-        """Put a slice of one encoded picture into the context; the next slice is somebody else's."""
+        """Put a slice of one encoded picture into the context; the next slice is somebody else's.
+
+        While somebody writes, prompts being read have their turn among the pictures: nothing happens then.
+        """
         ready = [(job, task) for job in running if (task := _encoded(job))]
         if not ready:
             return Outcome()
-        self._turn += 1
-        job, task = ready[self._turn % len(ready)]
-        return self._picture_slice(job, task, any(other.writing for other in running))
+        others_write = any(job.writing for job in running)
+        prompts = others_write and any(not job.writing and job.text_ahead(1) for job in running)
+        self._turn = (self._turn + 1) % (len(ready) + prompts)
+        if self._turn == len(ready):
+            return Outcome()
+        return self._picture_slice(*ready[self._turn], others_write)
 
     def _picture_slice(self, job: Job, task: Encode, others_write: bool) -> Outcome:
         sequence, entry = job.sequence, job.next_entry
