@@ -98,20 +98,6 @@ class Host:
         """The fraction of the model that is loaded."""
         return self.engine.engine.loaded if isinstance(self.engine.engine, LocalEngine) else 0.0
 
-    def health(self) -> dict[str, object]:
-        """For everybody: state, model, how far build (fraction), download (bytes), loading are, the plan in use."""
-        download = self.progress.as_json() if self.progress else None
-        return {
-            "state": self.state,
-            "model": self.model.name,
-            "failure": self.failure.brief("en") if self.failure else None,
-            "coming": self.coming.name if self.coming else None,
-            "built": self.built,
-            "download": download,
-            "loaded": round(self.loaded, 3),
-            "plan": self.summary("en"),
-        }
-
     def summary(self, language: Language) -> str:
         """Where and how the model runs, in one line; empty until it is loaded."""
         engine = self.engine.engine

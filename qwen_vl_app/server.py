@@ -145,9 +145,7 @@ def create_app(host: Host, language: Language = "en", operators: Operators | Non
     @app.get("/health")
     def health() -> JSONResponse:
         """Whether questions are answered now: 200 when they are, 503 when not."""
-        return JSONResponse(
-            {**host.health(), "version": __version__}, status_code=200 if host.state == "ready" else 503
-        )
+        return JSONResponse(health_of(host), status_code=200 if host.state == "ready" else 503)
 
     app.include_router(router(host))
     _mount(app, page, settings)
@@ -188,6 +186,21 @@ def _mount(app: FastAPI, page: gr.Blocks, settings: Settings) -> None:
     page.has_launched = True
     # No setting of Gradio's says how long its queue rests between two looks.
     page._queue.sleep_when_free = QUEUE_REST
+
+
+def health_of(host: Host) -> dict[str, object]:
+    """For everybody: state, model, how far build (fraction), download (bytes), loading are, the plan in use."""
+    return {
+        "state": host.state,
+        "model": host.model.name,
+        "failure": host.failure.brief("en") if host.failure else None,
+        "coming": host.coming.name if host.coming else None,
+        "built": host.built,
+        "download": host.progress.as_json() if host.progress else None,
+        "loaded": round(host.loaded, 3),
+        "plan": host.summary("en"),
+        "version": __version__,
+    }
 
 
 class Life:
