@@ -2,9 +2,8 @@
 
 import asyncio
 import json
-import time
+import threading
 from collections.abc import AsyncGenerator, Iterator
-from itertools import pairwise
 from typing import Any
 
 import httpx2
@@ -78,31 +77,32 @@ def test_any_text_is_answered(url: str, text: str) -> None:
 
 
 class Slow:
-    """An engine that only gives signs of life, for `seconds`."""
+    """An engine that goes on with its prompt only when the client has heard of it."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self) -> None:
         self.state = "ready"
-        self._seconds = seconds
+        self.heard = threading.Semaphore(0)
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta, None]:
         yield Accepted(1)
-        end = time.monotonic() + self._seconds
-        while time.monotonic() < end:
-            await asyncio.sleep(0.4)
-            yield Progress("reading", 1, 2)
-        yield Finished("cancelled", Usage(1))
+        for done in range(1, 4):
+            yield Progress("reading", done, 4)
+            await asyncio.to_thread(self.heard.acquire)
+        yield Finished("stop", Usage(1))
 
 
 def test_a_waiting_client_hears_from_us(loop: Loop) -> None:
-    times = [time.monotonic()]
-    slow = demo_host(Slow(1.5))  # type: ignore[arg-type]
+    slow = Slow()
     with (
-        served(loop, api_app(slow)) as url,
-        httpx2.stream("POST", f"{url}/v1/chat/completions", json=chat(stream=True)) as answer,
+        served(loop, api_app(demo_host(slow))) as url,  # type: ignore[arg-type]
+        httpx2.stream("POST", f"{url}/v1/chat/completions", json=chat(stream=True), timeout=30) as answer,
     ):
-        times += [time.monotonic() for _ in answer.iter_bytes()]
-    assert len(times) >= 4
-    assert max(after - before for before, after in pairwise(times)) < 1
+        signs = []
+        for line in answer.iter_lines():
+            if line.startswith(": reading"):
+                signs.append(line)
+                slow.heard.release()
+    assert signs == [": reading 1/4", ": reading 2/4", ": reading 3/4"]
 
 
 def scripted(loop: Loop, answer: str | AppError | tuple[str, AppError], body: dict[str, Any]) -> httpx2.Response:
