@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from dataclasses import dataclass
 
 from . import answers, comparisons, lettering
@@ -70,6 +71,7 @@ EASY: dict[str, dict[str, float]] = {
 }
 LANGS = ("zh", "en")
 TRANSLATED = ("describe", "detail", "count", "has", "where", "keywords", "summary")
+REPEATED = 0.5  # how often "how many rings" is asked of a kind that the picture has more than one of, if it has
 TRANSLATIONS = 0.25  # how often one of these is followed by the question for it in the other language
 
 
@@ -99,7 +101,15 @@ def _some_thing(rng: random.Random, scene: Scene, here: float) -> tuple[str, str
     return rng.choice([p for p in pool if p not in present])
 
 
+def _repeated(scene: Scene) -> list[dict[str, str]]:
+    """Return the kinds that a scene has more than one of: asked about by chance, they are too seldom to be learned."""
+    kinds = [kind for s in scene.shapes for kind in ((s.colour, ""), ("", s.shape), (s.colour, s.shape))]
+    return [{"colour": c, "shape": s} for (c, s), n in Counter(kinds).items() if n > 1]
+
+
 def _arguments(rng: random.Random, task: str, scene: Scene) -> dict[str, str]:
+    if task == "count_of" and (repeated := _repeated(scene)) and rng.random() < REPEATED:
+        return rng.choice(repeated)
     if task in ("colour_at", "shape_at", "size_at"):
         taken = [PLACES[s.place] for s in scene.shapes]
         return {"place": rng.choice(taken if taken and rng.random() < 0.88 else [p for p in PLACES if p not in taken])}
