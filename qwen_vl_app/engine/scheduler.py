@@ -19,7 +19,7 @@ from qwen_vl_app.engine.vision import Vision
 from qwen_vl_app.engine.wire import Resume
 from qwen_vl_app.errors import AppError, EngineFailed, QueueFull
 
-BESIDE_ENCODE = 2.5  # times its usual time that a step is given while a picture is encoded: the rest is the picture's
+BESIDE_ENCODE = 3.0  # times its usual time that a step is given while a picture is encoded: the rest is the picture's
 
 Answer: TypeAlias = tuple[str, Delta | AppError]
 
