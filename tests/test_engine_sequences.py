@@ -8,11 +8,11 @@ PICTURE = Picture("a", cells=300, positions=20)
 
 
 class Ledger:
-    """Notes what is asked of the context; what it saves is 100 bytes long. When `full`, it restores nothing."""
+    """Notes what is asked of the context; what it saves is 100 bytes long. It restores after `room_after` saves."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[object, ...]] = []
-        self.full = False
+        self.room_after = 0
 
     def forget(self, sequence: int, position: int = 0) -> None:
         self.calls.append(("forget", sequence, position))
@@ -20,13 +20,17 @@ class Ledger:
     def copy(self, source: int, target: int, position: int) -> None:
         self.calls.append(("copy", source, target, position))
 
+    def size(self, sequence: int) -> int:
+        return 100
+
     def save(self, sequence: int) -> Saved:
         self.calls.append(("save", sequence))
+        self.room_after -= 1
         return np.full(100, sequence, np.uint8)
 
     def restore(self, sequence: int, saved: Saved) -> bool:
         self.calls.append(("restore", sequence, int(saved[0])))
-        return not self.full
+        return self.room_after <= 0
 
 
 def sequences(number: int = 4, pool: int = 2000, aside: int = 1000) -> tuple[Sequences, Ledger]:
@@ -129,16 +133,34 @@ def test_what_finds_no_room_is_computed_again() -> None:
     all_, ledger = sequences()
     answered(all_, "me", [1, PICTURE, 2, 3])
     answered(all_, "you", [7, 8])
-    ledger.full = True
+    ledger.room_after = 99
     again = all_.claim("me", [1, PICTURE, 2, 3, 4], 500, 0)
     assert again and (again.entries, again.cells, again.position) == ([], 0, 0)
 
 
-def test_the_oldest_conversation_goes_first_when_memory_is_short() -> None:
+def test_room_is_made_for_what_was_set_aside() -> None:
+    all_, ledger = sequences(aside=150)
+    mine, _, yours = (answered(all_, owner, [n, PICTURE]) for n, owner in enumerate(("me", "she", "you")))
+    assert mine.saved is not None and not yours.busy
+    ledger.room_after = 1
+    again = all_.claim("me", [0, PICTURE, 4], 500, 0)
+    assert again and again.entries == [0, PICTURE]
+
+
+def test_what_does_not_fit_aside_stays_in_the_context() -> None:
+    all_, ledger = sequences(aside=150)
+    old, young = answered(all_, "a", [1, PICTURE]), answered(all_, "b", [2, PICTURE])
+    assert all_.claim("c", [3, PICTURE], 600, 0)
+    assert old.saved is not None and young.saved is None and ("forget", young.id, 0) not in ledger.calls[-1:]
+    assert (old.entries, young.entries) == ([1, PICTURE], [2, PICTURE])
+
+
+def test_the_oldest_conversation_goes_first_when_all_memory_is_taken() -> None:
     all_, _ = sequences(aside=150)
     old, young = answered(all_, "a", [1, PICTURE]), answered(all_, "b", [2, PICTURE])
     assert all_.claim("c", [3, PICTURE], 600, 0)
-    assert (old.entries, young.entries) == ([], [2, PICTURE])
+    assert all_.make_room()
+    assert (old.entries, young.entries) == ([], [2, PICTURE]) and young.saved is not None
 
 
 def test_the_least_used_of_others_goes_rather_than_most_of_ones_own() -> None:

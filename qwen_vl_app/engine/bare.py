@@ -4,7 +4,8 @@ import sys
 import time
 
 from qwen_vl_app.chat import Sampling
-from qwen_vl_app.engine.native import Language, quiet
+from qwen_vl_app.engine.loading import quiet
+from qwen_vl_app.engine.native import Language
 from qwen_vl_app.engine.plan import Plan
 
 

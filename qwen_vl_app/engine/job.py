@@ -124,7 +124,8 @@ class Job:
         """Tell how much of the prompt is in, or that a picture is being looked at."""
         assert self.sequence
         pending = [encode for encode in self.encodes.values() if encode.result is None]
-        if pending and isinstance(self.next_entry, Picture) and self.rows_in == 0:
+        begins = self.sequence.cells == self.cached  # a small picture may be encoded before the text ahead of it is in
+        if pending and (begins or isinstance(self.next_entry, Picture)) and self.rows_in == 0:
             total = len(self.encodes)
             self.report(Progress("looking", total - len(pending), total))
         else:

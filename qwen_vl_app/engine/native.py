@@ -1,60 +1,28 @@
 """llama.cpp's language part: one model, one context with many sequences. No policy lives here.
 
-Only this file, `vision.py`, `sampling.py`, `grammar.py` and `devices.py` import llama_cpp. Objects are used by one
-thread at a time.
+Only this file, `loading.py`, `vision.py`, `sampling.py`, `grammar.py` and `devices.py` import llama_cpp. Objects are
+used by one thread at a time.
 """
 
 import ctypes
-import logging
-from collections import deque
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 from llama_cpp import llama_cpp as C
-from llama_cpp import mtmd_cpp
 from numpy.typing import NDArray
 
 from qwen_vl_app.chat import Sampling
+from qwen_vl_app.engine.loading import load_model, new_context
 from qwen_vl_app.engine.plan import Plan
 from qwen_vl_app.engine.sampling import Sampler
 
-log = logging.getLogger(__name__)
-
 NO_SLOT = 1  # llama_decode: no free cells, nothing changed
-LOG_WARN, LOG_ERROR = 3, 4  # ggml_log_level
 BYTES = ctypes.POINTER(ctypes.c_uint8)
-FLASH_ATTENTION_AUTO, FLASH_ATTENTION_ON = -1, 1
 
 Floats: TypeAlias = NDArray[np.float32]
 Ints: TypeAlias = NDArray[np.int32]
 Saved: TypeAlias = NDArray[np.uint8]  # a sequence's cells, as llama.cpp writes them
-
-last_words: deque[str] = deque(maxlen=20)  # what llama.cpp complained about, for the message of a failed load
-
-
-@C.llama_log_callback  # type: ignore[untyped-decorator]
-def _on_log(level: int, text: bytes, _data: object) -> None:
-    if level in (LOG_WARN, LOG_ERROR):
-        line = text.decode("utf-8", "replace").strip()
-        last_words.append(line)
-        log.debug("llama.cpp: %s", line)
-
-
-def quiet() -> None:
-    """Take llama.cpp's and mtmd's log lines away from stderr; warnings and errors stay in `last_words`."""
-    C.llama_log_set(_on_log, None)
-    mtmd_cpp.mtmd_log_set(_on_log, None)
-    mtmd_cpp.mtmd_helper_log_set(_on_log, None)
-
-
-class LoadError(Exception):
-    """llama.cpp refused a file or could not get the memory for it."""
-
-
-class FileError(LoadError):
-    """The file itself is wrong: no other sizes will make it load."""
 
 
 class DecodeError(Exception):
@@ -75,8 +43,8 @@ class Language:
             LoadError: the file is not a model, or memory is short.
         """
         self._batch_size = plan.batch
-        self.model = _load_model(plan, progress)
-        self._context = _new_context(self.model, plan)
+        self.model = load_model(plan, progress)
+        self._context = new_context(self.model, plan)
         self._memory = C.llama_get_memory(self._context)
         self._vocab = C.llama_model_get_vocab(self.model)
         self.vocab_size = int(C.llama_vocab_n_tokens(self._vocab))
@@ -179,9 +147,13 @@ class Language:
         """Let `target`, which must be empty, share the cells of `source` before `position`."""
         C.llama_memory_seq_cp(self._memory, source, target, 0, position)
 
+    def size(self, sequence: int) -> int:
+        """How many bytes `save` would return."""
+        return int(C.llama_state_seq_get_size(self._context, sequence))
+
     def save(self, sequence: int) -> Saved:
         """The cells of `sequence` as bytes; with `restore` they are again what they were, pictures too."""
-        size = C.llama_state_seq_get_size(self._context, sequence)
+        size = self.size(sequence)
         saved = np.empty(size, np.uint8)
         written = C.llama_state_seq_get_data(self._context, saved.ctypes.data_as(BYTES), size, sequence)
         return saved[:written]
@@ -195,55 +167,3 @@ class Language:
         C.llama_batch_free(self._batch)
         C.llama_free(self._context)
         C.llama_model_free(self.model)
-
-
-def check_file(name: str) -> None:
-    """Look whether `name` begins as a GGUF file does.
-
-    Raises:
-        FileError: it does not, or cannot be read.
-    """
-    try:
-        with Path(name).open("rb") as file:
-            magic = file.read(4)
-    except OSError as error:
-        raise FileError(f"{name}: {error.strerror}") from error
-    if magic != b"GGUF":
-        raise FileError(f"{name} is not a GGUF file")
-
-
-def _load_model(plan: Plan, progress: Callable[[float], None]) -> Any:
-    def report(fraction: float, _data: object) -> bool:
-        progress(fraction)
-        return True
-
-    callback = C.llama_progress_callback(report)
-    params = C.llama_model_default_params()
-    params.n_gpu_layers = plan.gpu_layers
-    if plan.gpu_layers:
-        params.main_gpu, params.split_mode = plan.device, C.LLAMA_SPLIT_MODE_NONE
-    params.use_extra_bufts = plan.extra_buffers
-    params.progress_callback = callback
-    check_file(plan.model)
-    model = C.llama_model_load_from_file(plan.model.encode(), params)
-    if not model:
-        raise LoadError("; ".join(list(last_words)[-3:]) or "the file is not a GGUF model")
-    return model
-
-
-def _new_context(model: Any, plan: Plan) -> Any:
-    params = C.llama_context_default_params()
-    params.n_ctx = plan.pool
-    params.n_batch = params.n_ubatch = plan.batch
-    params.n_seq_max = plan.sequences
-    params.n_outputs_max = plan.sequences  # llama.cpp asserts one per sequence at least
-    params.kv_unified = True
-    params.n_threads = params.n_threads_batch = plan.threads
-    params.flash_attn_type = FLASH_ATTENTION_AUTO
-    if plan.kv_type == "q8_0":
-        params.type_k = params.type_v = C.GGML_TYPE_Q8_0
-        params.flash_attn_type = FLASH_ATTENTION_ON  # a quantised V cache needs it (llama-context.cpp)
-    context = C.llama_init_from_model(model, params)
-    if not context:
-        raise LoadError("; ".join(list(last_words)[-3:]) or "there is not enough memory for this context")
-    return context

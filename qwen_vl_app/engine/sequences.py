@@ -61,6 +61,7 @@ class Sequences:
 
     Every cell in the context slows every step down, whoever it belongs to: what nobody is using is set aside in
     ordinary memory, up to `aside` bytes, when an answer in another conversation begins (llama-server does the same).
+    What does not fit there stays in the context; only when that is full too, the least recently used goes.
     Cells shared between two sequences are counted twice, so room is never overestimated.
     """
 
@@ -82,12 +83,12 @@ class Sequences:
         source, shared = self._best(owner, entries[:-1])
         target = self._target(source, shared)
         for other in self._all:
-            if other.idle and other is not source and other is not target:
-                self._set_aside(other)
+            if other is not source and other is not target:
+                self._rest(other)
         self._share(source, target, shared)
         target.owner, target.busy, target.used = owner, True, next(self._clock)
-        if source and source.idle:
-            self._set_aside(source)
+        if source:
+            self._rest(source)
         return target
 
     def _best(self, owner: str, entries: Sequence[Entry]) -> tuple[SequenceState | None, int]:
@@ -110,10 +111,16 @@ class Sequences:
             self.drop(target)
         if source and saved is None and source is not target:
             self._language.copy(source.id, target.id, positions(kept))
-        if saved is not None and not self._language.restore(target.id, saved):
+        if saved is not None and not self._restored(target, saved):
             kept = []
         target.keep(kept)
         self._language.forget(target.id, target.position)
+
+    def _restored(self, target: SequenceState, saved: Saved) -> bool:
+        while not self._language.restore(target.id, saved):
+            if not self.make_room():
+                return False
+        return True
 
     def release(self, sequence: SequenceState) -> None:
         """The answer is over: what is in the context stays for the next question."""
@@ -133,12 +140,17 @@ class Sequences:
         self._set_aside(min(idle, key=lambda s: s.used))
         return True
 
+    def _rest(self, sequence: SequenceState) -> None:
+        if sequence.idle and self._saved_bytes + self._language.size(sequence.id) <= self._aside:
+            self._set_aside(sequence)
+
+    @property
+    def _saved_bytes(self) -> int:
+        return sum(len(s.saved) for s in self._all if s.saved is not None)
+
     def _set_aside(self, sequence: SequenceState) -> None:
         sequence.saved = self._language.save(sequence.id)
         self._language.forget(sequence.id)
-        aside = sorted((s for s in self._all if s.saved is not None), key=lambda s: s.used)
-        size = sum(len(s.saved) for s in aside if s.saved is not None)
-        for old in aside:
-            if size > self._aside and old.saved is not None:
-                size -= len(old.saved)
+        for old in sorted((s for s in self._all if s.saved is not None), key=lambda s: s.used):
+            if self._saved_bytes > self._aside:
                 self.drop(old)

@@ -10,7 +10,8 @@ from llama_cpp import llama_cpp as C
 from llama_cpp import mtmd_cpp as M
 
 from qwen_vl_app.chat import FramePair, Image
-from qwen_vl_app.engine.native import FLASH_ATTENTION_AUTO, Floats, Ints, LoadError, check_file, last_words
+from qwen_vl_app.engine.loading import FLASH_ATTENTION_AUTO, LoadError, check_file, last_words
+from qwen_vl_app.engine.native import Floats, Ints
 from qwen_vl_app.engine.plan import Plan
 
 MAX_TOKENS = 16384  # per picture: Qwen3-VL's own limit; media keeps far below it

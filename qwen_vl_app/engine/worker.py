@@ -11,7 +11,8 @@ from typing import Any
 from qwen_vl_app.chat import Image, Request
 from qwen_vl_app.engine.devices import gpus
 from qwen_vl_app.engine.fit import on_device
-from qwen_vl_app.engine.native import FileError, Language, LoadError, quiet
+from qwen_vl_app.engine.loading import FileError, LoadError, quiet
+from qwen_vl_app.engine.native import Language
 from qwen_vl_app.engine.plan import Plan
 from qwen_vl_app.engine.scheduler import Scheduler
 from qwen_vl_app.engine.vision import Vision
