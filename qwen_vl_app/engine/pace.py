@@ -1,6 +1,6 @@
 """How much of new prompts a step takes, so that answers being written keep flowing."""
 
-STEPS_PER_SLICE = 2.0  # the rows of a slice may take as long as this many steps of the running answers
+STEPS_PER_SLICE = 2.2  # the rows of a slice may take as long as this many steps of the running answers
 PATIENCE = 0.5  # seconds a slice may take when nobody is writing: a cancel waits as long
 UNKNOWN = 64  # rows of the first slice, when nobody is writing
 FOURS = 4  # ggml multiplies rows in fours: 10 take as long as 12 (benchmarks/2026-11-22-small.md)
