@@ -24,7 +24,7 @@ def die(number: int) -> None:
 
 def patch_native(native: ModuleType) -> None:
     """Faults of loading and of decoding."""
-    load, decode = native._load_model, native.Language.decode
+    load, decode = native.load_model, native.Language.decode
 
     def loading(plan: Any, progress: Any) -> Any:
         if FAULT == "illegal_instruction" and plan.extra_buffers:
@@ -42,7 +42,7 @@ def patch_native(native: ModuleType) -> None:
             die(signal.SIGABRT)
         decode(self, rows)
 
-    native._load_model, native.Language.decode = loading, decoding
+    native.load_model, native.Language.decode = loading, decoding
 
 
 def patch_vision(vision: ModuleType) -> None:
