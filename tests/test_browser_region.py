@@ -9,8 +9,11 @@ import pytest
 from PIL import Image as PillowImage
 from playwright.sync_api import Browser, Page, expect
 
+from qwen_vl_app.errors import Language
 from qwen_vl_app.host import open_host
 from qwen_vl_app.settings import Settings
+from qwen_vl_app.tasks import TASKS
+from qwen_vl_app.ui import choice
 from tests.browsing import PHONE, choose, finished, opened
 from tests.scenes import overlap
 from tests.site import served
@@ -61,6 +64,8 @@ def numbers(page: Page) -> list[int]:
 
 def submit(page: Page, task: str) -> str:
     page.locator(f"#tasks label:has(input[value={task}])").click()
+    language: Language = "zh" if page.evaluate("document.documentElement.lang").startswith("zh") else "en"
+    expect(page.locator("#question textarea")).to_have_value(choice.ready(TASKS[task], language))
     before = page.locator("#chat .bot [data-testid=bot]").count()
     page.locator("#submit").click()
     expect(page.locator("#chat .bot [data-testid=bot]")).to_have_count(before + 1)

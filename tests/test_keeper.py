@@ -20,6 +20,7 @@ from qwen_vl_app.engine.wire import ToWorker
 from qwen_vl_app.host import Host
 from qwen_vl_app.install.meanwhile import NotInstalled
 from qwen_vl_app.keeper import Keeper
+from qwen_vl_app.server import health_of
 from qwen_vl_app.stopping import Stopped
 from qwen_vl_app.weights import Cancelled, NoHub
 from tests.fake_hub import FakeHub
@@ -224,13 +225,13 @@ def test_the_model_is_downloaded_while_the_engine_is_built_and_loaded_when_both_
         while host.built is None or host.downloading or not host.progress:
             assert host.state == "installing"
             await asyncio.sleep(0.02)
-        health = host.health()
+        health = health_of(host)
         assert (health["state"], health["built"]) == ("installing", SHARE) and keeper.busy
         assert host.progress.state == "ready" and all(path.is_file() for path in TINY.paths(tmp_path))
         assert host.engine.engine is None
         build.say("go")
         await until("ready", keeper)
-        assert host.health()["built"] is None and await words(host)
+        assert health_of(host)["built"] is None and await words(host)
 
     keeping(hub, tmp_path, work, build=build)
 
