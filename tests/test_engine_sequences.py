@@ -8,11 +8,12 @@ PICTURE = Picture("a", cells=300, positions=20)
 
 
 class Ledger:
-    """Notes what is asked of the context; what it saves is 100 bytes long. It restores after `room_after` saves."""
+    """Notes what is asked of the context; what it saves is `bytes` long. It restores after `room_after` saves."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[object, ...]] = []
         self.room_after = 0
+        self.bytes = 100
 
     def forget(self, sequence: int, position: int = 0) -> None:
         self.calls.append(("forget", sequence, position))
@@ -21,12 +22,12 @@ class Ledger:
         self.calls.append(("copy", source, target, position))
 
     def size(self, sequence: int) -> int:
-        return 100
+        return self.bytes
 
     def save(self, sequence: int) -> Saved:
         self.calls.append(("save", sequence))
         self.room_after -= 1
-        return np.full(100, sequence, np.uint8)
+        return np.full(self.bytes, sequence, np.uint8)
 
     def restore(self, sequence: int, saved: Saved) -> bool:
         self.calls.append(("restore", sequence, int(saved[0])))
@@ -151,7 +152,7 @@ def test_what_does_not_fit_aside_stays_in_the_context() -> None:
     all_, ledger = sequences(aside=150)
     old, young = answered(all_, "a", [1, PICTURE]), answered(all_, "b", [2, PICTURE])
     assert all_.claim("c", [3, PICTURE], 600, 0)
-    assert old.saved is not None and young.saved is None and ("forget", young.id, 0) not in ledger.calls[-1:]
+    assert old.saved is not None and young.saved is None and ("save", young.id) not in ledger.calls
     assert (old.entries, young.entries) == ([1, PICTURE], [2, PICTURE])
 
 
@@ -161,6 +162,15 @@ def test_the_oldest_conversation_goes_first_when_all_memory_is_taken() -> None:
     assert all_.claim("c", [3, PICTURE], 600, 0)
     assert all_.make_room()
     assert (old.entries, young.entries) == ([], [2, PICTURE]) and young.saved is not None
+
+
+def test_what_is_larger_than_all_memory_aside_goes_alone() -> None:
+    all_, ledger = sequences(aside=150)
+    small, large = answered(all_, "a", [1, PICTURE]), answered(all_, "b", [2, PICTURE])
+    assert all_.claim("c", [3, PICTURE], 600, 0) and small.saved is not None
+    ledger.bytes = 200
+    assert all_.make_room()
+    assert (small.entries, large.entries) == ([1, PICTURE], [])
 
 
 def test_the_least_used_of_others_goes_rather_than_most_of_ones_own() -> None:

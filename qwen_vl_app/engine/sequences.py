@@ -133,11 +133,14 @@ class Sequences:
         self._language.forget(sequence.id)
 
     def make_room(self) -> bool:
-        """Set the least recently used idle sequence aside; False if there is none."""
-        idle = [s for s in self._all if s.idle]
-        if not idle:
+        """Set the least recently used idle sequence aside, or drop it if it is too large; False if there is none."""
+        least = min((s for s in self._all if s.idle), key=lambda s: s.used, default=None)
+        if least is None:
             return False
-        self._set_aside(min(idle, key=lambda s: s.used))
+        if self._language.size(least.id) > self._aside:  # others would go for it, and then itself
+            self.drop(least)
+        else:
+            self._set_aside(least)
         return True
 
     def _rest(self, sequence: SequenceState) -> None:
