@@ -27,7 +27,7 @@ LAYERS = [
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 HEAVY = {
     "llama_cpp": {
-        *(f"engine/{name}.py" for name in ("loading", "native", "vision", "sampling", "grammar", "devices")),
+        *(f"engine/{name}.py" for name in ("loading", "native", "vectors", "vision", "sampling", "grammar", "devices")),
         "install/proof.py",
     },
     "gradio": {"ui/", "server.py"},

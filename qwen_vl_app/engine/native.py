@@ -1,7 +1,7 @@
 """llama.cpp's language part: one model, one context with many sequences. No policy lives here.
 
-Only this file, `loading.py`, `vision.py`, `sampling.py`, `grammar.py` and `devices.py` import llama_cpp. Objects are
-used by one thread at a time.
+Only this file, `loading.py`, `vectors.py`, `vision.py`, `sampling.py`, `grammar.py` and `devices.py` import llama_cpp.
+Objects are used by one thread at a time.
 """
 
 import ctypes
@@ -13,6 +13,7 @@ from llama_cpp import llama_cpp as C
 from numpy.typing import NDArray
 
 from qwen_vl_app.chat import Sampling
+from qwen_vl_app.engine import vectors
 from qwen_vl_app.engine.loading import load_model, new_context
 from qwen_vl_app.engine.plan import Plan
 from qwen_vl_app.engine.sampling import Sampler
@@ -20,6 +21,7 @@ from qwen_vl_app.engine.sampling import Sampler
 NO_SLOT = 1  # llama_decode: no free cells, nothing changed
 BYTES = ctypes.POINTER(ctypes.c_uint8)
 
+Row: TypeAlias = tuple[int, int, int, bool]  # token, position, sequence, wants logits
 Floats: TypeAlias = NDArray[np.float32]
 Ints: TypeAlias = NDArray[np.int32]
 Saved: TypeAlias = NDArray[np.uint8]  # a sequence's cells, as llama.cpp writes them
@@ -51,6 +53,7 @@ class Language:
         self.width = int(C.llama_model_n_embd_inp(self.model))  # floats per picture cell, deepstack included
         self._batch = C.llama_batch_init(plan.batch, 0, 1)
         self._pieces: dict[int, bytes] = {}
+        self._vectors = vectors.read(plan.model, self.vocab_size, int(C.llama_model_n_embd(self.model)))
 
     @property
     def template(self) -> str:
@@ -98,8 +101,34 @@ class Language:
         """
         return sampler.sample(self._context, row)
 
-    def decode(self, rows: Sequence[tuple[int, int, int, bool]]) -> None:
-        """Put rows of (token, position, sequence, wants logits) into the context; at most `plan.batch`.
+    @property
+    def mixes(self) -> bool:
+        """Whether tokens may be decoded in one batch with picture cells."""
+        return self._vectors is not None
+
+    def prove(self, cells: Floats, positions: Ints) -> None:
+        """Decode a token, and again with picture `cells` behind it; if it is not answered alike, nothing is mixed.
+
+        Some models scale tokens and not pictures (gemma3.cpp in llama.cpp), so vectors from their file are wrong.
+
+        Raises:
+            DecodeError: llama.cpp refuses.
+        """
+        row = (self.tokenize("a", special=False)[0], 0, 0, True)
+        self.decode([row])
+        usual = self._logits(0)
+        self.forget(0)
+        self.decode_picture(cells, positions, 0, [row] if self.mixes else [])
+        if self.mixes and not np.allclose(self._logits(0), usual, rtol=0.01, atol=0.01):
+            self._vectors = None
+        self.forget(0)
+
+    def _logits(self, row: int) -> Floats:
+        logits = C.llama_get_logits_ith(self._context, row)
+        return np.array(np.ctypeslib.as_array(logits, (self.vocab_size,)), np.float32)
+
+    def decode(self, rows: Sequence[Row]) -> None:
+        """Put `rows` into the context; at most `plan.batch`.
 
         Raises:
             DecodeError: with code NO_SLOT when no cells are free.
@@ -114,23 +143,27 @@ class Language:
         batch.n_tokens = len(rows)
         self._run(batch)
 
-    def decode_picture(self, embedding: Floats, positions: Ints, sequence: int) -> None:
-        """Put picture cells (n, width) with M-RoPE `positions` (4, n) into the context.
+    def decode_picture(self, cells: Floats, positions: Ints, sequence: int, rows: Sequence[Row] = ()) -> None:
+        """Put picture `cells` (n, width) with `positions` (axes, n) into the context, behind `rows` if it `mixes`.
 
         Raises:
             DecodeError: with code NO_SLOT when no cells are free.
         """
-        count = len(embedding)
-        data = np.ascontiguousarray(embedding, np.float32)
+        if rows:
+            assert self._vectors
+            cells = np.concatenate((self._vectors.of([token for token, *_ in rows], self.width), cells))
+            positions = np.concatenate((_text_positions(rows, len(positions)), positions), axis=1)
+        count, rest = len(cells), len(cells) - len(rows)
+        data = np.ascontiguousarray(cells, np.float32)
         places = np.ascontiguousarray(positions, np.int32)
-        ids = (C.llama_seq_id * 1)(sequence)
+        ids = [(C.llama_seq_id * 1)(number) for number in (*(row[2] for row in rows), *[sequence] * rest)]
         batch = C.llama_batch(
             n_tokens=count,
             embd=data.ctypes.data_as(ctypes.POINTER(ctypes.c_float)),
             pos=places.ctypes.data_as(ctypes.POINTER(C.llama_pos)),
             n_seq_id=(ctypes.c_int32 * count)(*[1] * count),
-            seq_id=(ctypes.POINTER(C.llama_seq_id) * (count + 1))(*[ids] * count),
-            logits=(ctypes.c_int8 * count)(),
+            seq_id=(ctypes.POINTER(C.llama_seq_id) * (count + 1))(*ids),
+            logits=(ctypes.c_int8 * count)(*(row[3] for row in rows)),
         )
         self._run(batch)
 
@@ -167,3 +200,10 @@ class Language:
         C.llama_batch_free(self._batch)
         C.llama_free(self._context)
         C.llama_model_free(self.model)
+
+
+def _text_positions(rows: Sequence[Row], axes: int) -> Ints:
+    """Where tokens stand among picture cells: alike on every axis but the unused last of M-RoPE (llama-graph.cpp)."""
+    places = np.tile(np.array([position for _, position, *_ in rows], np.int32), (axes, 1))
+    places[3:] = 0
+    return places

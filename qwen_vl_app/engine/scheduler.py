@@ -192,14 +192,13 @@ class Scheduler:
         job.report_reading()
 
     def _step(self) -> bool:
-        """Move everybody forward, with one slice at most between two tokens of an answer; False if nobody could."""
-        sliced = self._settle(self._stepper.take_in_picture(self._running))
+        """Move everybody forward; False if nobody could be."""
         started = time.perf_counter()
-        wrote = self._settle(self._stepper.write_and_read(self._running, sliced, self._encoder.busy))
-        if wrote:
+        moved = self._settle(self._stepper.step(self._running, self._encoder.busy))
+        if moved:
             self._flush()
             self._encoder.give_way(BESIDE_ENCODE * self._stepper.seconds - (time.perf_counter() - started))
-        return sliced or wrote
+        return moved
 
     def _settle(self, outcome: Outcome) -> bool:
         for job, reason in outcome.ended:

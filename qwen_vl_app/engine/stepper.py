@@ -1,19 +1,16 @@
-"""One step of the context: a token for every answer being written, a slice of new prompts, a slice of one picture."""
+"""One step of the context: a token for every answer being written, and a slice of the prompts or of one picture."""
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from qwen_vl_app.chat import FinishReason
 from qwen_vl_app.engine.encoder import Encode
 from qwen_vl_app.engine.job import Job
-from qwen_vl_app.engine.native import NO_SLOT, DecodeError, Language
+from qwen_vl_app.engine.native import NO_SLOT, DecodeError, Floats, Ints, Language, Row
 from qwen_vl_app.engine.pace import Pace
 from qwen_vl_app.engine.prompt import Picture
 from qwen_vl_app.engine.sampling import NoCandidate
-
-Row: TypeAlias = tuple[int, int, int, bool]  # token, position, sequence, wants logits
 
 
 @dataclass
@@ -27,12 +24,31 @@ class Outcome:
 
 
 @dataclass
+class PictureSlice:
+    """The next cells of `job`'s picture, with their positions."""
+
+    job: Job
+    cells: Floats
+    positions: Ints
+
+    def note(self) -> None:
+        """All cells are in the context."""
+        job, entry = self.job, self.job.next_entry
+        assert job.sequence and isinstance(entry, Picture)
+        job.rows_in += len(self.cells)
+        if job.rows_in == entry.cells:
+            job.sequence.add(entry)
+            job.rows_in = 0
+
+
+@dataclass
 class Batch:
-    """Rows for one decode, whose they are, and who gets a token from which row."""
+    """What one decode gets: rows of text, whose they are, who gets a token from which row; a slice of a picture."""
 
     rows: list[Row] = field(default_factory=list)
     parts: list[tuple[Job, int]] = field(default_factory=list)
     sampled: list[tuple[Job, int]] = field(default_factory=list)
+    picture: PictureSlice | None = None
 
     def add(self, job: Job, tokens: Sequence[int]) -> None:
         """Add the next `tokens` of `job`."""
@@ -45,6 +61,25 @@ class Batch:
         if tokens and len(tokens) > last:
             self.sampled.append((job, len(self.rows) - 1))
 
+    @property
+    def size(self) -> int:
+        """Rows in all."""
+        return len(self.rows) + (len(self.picture.cells) if self.picture else 0)
+
+    @property
+    def jobs(self) -> list[Job]:
+        """Whose rows they are."""
+        return [job for job, _ in self.parts] + ([self.picture.job] if self.picture else [])
+
+    def decode(self, language: Language) -> None:
+        """Put all into the context."""
+        if self.picture:
+            sequence = self.picture.job.sequence
+            assert sequence
+            language.decode_picture(self.picture.cells, self.picture.positions, sequence.id, self.rows)
+        else:
+            language.decode(self.rows)
+
     def note(self) -> None:
         """All rows are in the context."""
         place = 0
@@ -53,6 +88,8 @@ class Batch:
             for token, *_ in self.rows[place : place + count]:
                 job.sequence.add(token)
             place += count
+        if self.picture:
+            self.picture.note()
 
 
 class Stepper:
@@ -69,43 +106,60 @@ class Stepper:
         """How long a step of those who write takes, as of late, while no picture is being encoded."""
         return self._pace.step
 
-    def write_and_read(self, running: Sequence[Job], sliced: bool, disturbed: bool) -> Outcome:
-        """Decode one token of each answer being written and, in the same batch, a slice of the prompts.
+    def step(self, running: Sequence[Job], disturbed: bool) -> Outcome:
+        """Decode, in one batch, a token of each answer being written and a slice of the prompts or of one picture.
 
-        `sliced`: those who write have waited for a slice of a picture already; prompts wait for the next step then.
         `disturbed`: a picture is being encoded meanwhile.
         """
-        writers = [job for job in running if job.writing]
-        batch = self._batch(writers, [] if sliced and writers else [job for job in running if not job.writing])
-        if not batch.rows:
+        batch, writers = self._batch(running)
+        if not batch.size:
             return Outcome()
-        readers = {job.id for job, _ in batch.parts} - {job.id for job in writers}
+        readers = {job.id: job for job in batch.jobs if job not in writers}
         self._working(writing=frozenset(job.id for job in writers), reading=frozenset(readers))
         started = time.perf_counter()
-        outcome = _decode(lambda: self._language.decode(batch.rows))
+        outcome = _decode(lambda: batch.decode(self._language))
         if outcome.starved or outcome.broken:
             return outcome
-        self._pace.note(len(writers), len(batch.rows) - len(writers), time.perf_counter() - started, disturbed)
+        self._pace.note(len(writers), batch.size - len(writers), time.perf_counter() - started, disturbed)
         batch.note()
         for job, row in batch.sampled:
             reason = self._sample(job, row)
             if reason:
                 outcome.ended.append((job, reason))
-        for job in running:
-            if job.id in readers and not job.answer:
+        for job in readers.values():
+            if not job.answer:
                 job.report_reading()
         return outcome
 
-    def _batch(self, writers: Sequence[Job], readers: Sequence[Job]) -> Batch:
-        batch = Batch()
+    def _batch(self, running: Sequence[Job]) -> tuple[Batch, list[Job]]:
+        """The next batch, and who writes in it."""
+        writers = [job for job in running if job.writing]
+        batch, room = Batch(), self._pace.slice(len(writers))
+        found = self._picture(running, bool(writers)) if room else None
+        if found and not self._language.mixes:
+            writers = []
         for job in writers:
             batch.add(job, job.text_ahead(1))
-        room = self._pace.text_slice(len(writers))
-        for job in readers:
-            tokens = job.text_ahead(room)
-            room -= len(tokens)
-            batch.add(job, tokens)
-        return batch
+        if found:
+            batch.picture = _slice(*found, room)
+            return batch, writers
+        for job in running:
+            if not job.writing:
+                tokens = job.text_ahead(room)
+                room -= len(tokens)
+                batch.add(job, tokens)
+        return batch, writers
+
+    def _picture(self, running: Sequence[Job], anybody_writes: bool) -> tuple[Job, Encode] | None:
+        """Whose encoded picture has its turn: they and the prompts take turns, and with writers who cannot go along."""
+        ready = [(job, task) for job in running if (task := _encoded(job))]
+        texts = anybody_writes and not self._language.mixes
+        texts = texts or any(not job.writing and job.text_ahead(1) for job in running)
+        turns = [*ready, *[None] * texts]
+        if not turns:
+            return None
+        self._turn = (self._turn + 1) % len(turns)
+        return turns[self._turn]
 
     def _sample(self, job: Job, row: int) -> FinishReason | None:
         try:
@@ -113,38 +167,12 @@ class Stepper:
         except NoCandidate:
             return "stop"
 
-    def take_in_picture(self, running: Sequence[Job]) -> Outcome:
-        """Put a slice of one encoded picture into the context; the next slice is somebody else's.
 
-        While somebody writes, prompts being read have their turn among the pictures: nothing happens then.
-        """
-        ready = [(job, task) for job in running if (task := _encoded(job))]
-        if not ready:
-            return Outcome()
-        others_write = any(job.writing for job in running)
-        prompts = others_write and any(not job.writing and job.text_ahead(1) for job in running)
-        self._turn = (self._turn + 1) % (len(ready) + prompts)
-        if self._turn == len(ready):
-            return Outcome()
-        return self._picture_slice(*ready[self._turn], others_write)
-
-    def _picture_slice(self, job: Job, task: Encode, others_write: bool) -> Outcome:
-        sequence, entry = job.sequence, job.next_entry
-        assert task.result and sequence and isinstance(entry, Picture)
-        part = slice(job.rows_in, job.rows_in + self._pace.picture_slice(others_write))
-        rows, places = task.result.rows[part], task.result.places(part, sequence.position)
-        self._working(writing=frozenset(), reading=frozenset((job.id,)))
-        started = time.perf_counter()
-        outcome = _decode(lambda: self._language.decode_picture(rows, places, sequence.id))
-        if outcome.starved or outcome.broken:
-            return outcome
-        self._pace.note_picture(len(rows), time.perf_counter() - started)
-        job.rows_in += len(rows)
-        if job.rows_in == entry.cells:
-            sequence.add(entry)
-            job.rows_in = 0
-        job.report_reading()
-        return outcome
+def _slice(job: Job, task: Encode, most: int) -> PictureSlice:
+    """The next cells of `job`'s picture, `most` at most."""
+    assert task.result and job.sequence
+    part = slice(job.rows_in, job.rows_in + most)
+    return PictureSlice(job, task.result.rows[part], task.result.places(part, job.sequence.position))
 
 
 def _encoded(job: Job) -> Encode | None:

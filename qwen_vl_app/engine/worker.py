@@ -12,7 +12,7 @@ from qwen_vl_app.chat import Image, Request
 from qwen_vl_app.engine.devices import gpus
 from qwen_vl_app.engine.fit import on_device
 from qwen_vl_app.engine.loading import FileError, LoadError, quiet
-from qwen_vl_app.engine.native import Language
+from qwen_vl_app.engine.native import DecodeError, Language
 from qwen_vl_app.engine.plan import Plan
 from qwen_vl_app.engine.scheduler import Scheduler
 from qwen_vl_app.engine.vision import Vision
@@ -70,18 +70,18 @@ class Link:
 
 
 def prove(language: Language, vision: Vision) -> None:
-    """Decode one token and encode one picture: what is going to die dies here, not in somebody's question.
+    """Encode one picture and decode it and one token: what is going to die dies here, not in somebody's question.
 
     Raises:
         LoadError: either is refused.
     """
     try:
-        language.decode([(language.tokenize("a", special=False)[0], 0, 0, True)])
         grey = Image(bytes([128]) * (PROOF_SIDE * PROOF_SIDE * 3), PROOF_SIDE, PROOF_SIDE, "proof")
-        vision.encode(grey, lambda: True)
-    except RuntimeError as error:
+        picture = vision.encode(grey, lambda: True)
+        assert picture
+        language.prove(picture.rows, picture.places(slice(None), 1))
+    except (RuntimeError, DecodeError) as error:
         raise LoadError(str(error)) from error
-    language.forget(0)
 
 
 def end_process(args: threading.ExceptHookArgs) -> None:
