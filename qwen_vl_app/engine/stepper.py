@@ -114,8 +114,9 @@ class Stepper:
         batch, writers = self._batch(running)
         if not batch.size:
             return Outcome()
-        readers = {job.id: job for job in batch.jobs if job not in writers}
-        self._working(writing=frozenset(job.id for job in writers), reading=frozenset(readers))
+        writing = frozenset(job.id for job in writers)
+        readers = {job.id: job for job in batch.jobs if job.id not in writing}
+        self._working(writing=writing, reading=frozenset(readers))
         started = time.perf_counter()
         outcome = _decode(lambda: batch.decode(self._language))
         if outcome.starved or outcome.broken:
