@@ -4,7 +4,7 @@ from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from statistics import median
 
-STEPS = 3.8  # of the running answers: as long may a step take that reads a slice of a prompt beside them
+STEPS = 4.0  # of the running answers: as long may a step take that reads a slice of a prompt beside them
 EASILY, JUST = 0.8, 0.9  # of that: what takes less than the one could be larger; what a new size is taken to need
 PLAIN = 6  # every so many steps one goes without a slice, and shows what a step takes
 PATIENCE = 0.5  # seconds a slice may take when nobody is writing: a cancel waits as long
