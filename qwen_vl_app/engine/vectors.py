@@ -76,7 +76,7 @@ def _table(ggml: Any, file: int, path: str, shape: tuple[int, int]) -> TokenVect
 
 def _library() -> Any:
     """llama.cpp's ggml-base with the types of what is called here; None if this build has none of its own."""
-    with contextlib.suppress(OSError, AttributeError):
+    with contextlib.suppress(OSError, AttributeError, RuntimeError):
         ggml = load_shared_library("ggml-base", Path(llama_cpp.__file__).parent / "lib")
         pointer, size, integer = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int64
         for name, result, *arguments in (
