@@ -120,7 +120,7 @@ async def main():
     engine = LocalEngine(Plan(sys.argv[1], sys.argv[2], 2048, 2048, threads=1))
     await engine.start()
     print(engine._worker.process.pid, flush=True)
-    for _ in range(600):  # an interrupt just before the loop waits is only seen when it wakes (one in 400, of any program)
+    for _ in range(600):  # an interrupt just before the loop waits is seen only when it wakes (any program's)
         await asyncio.sleep(0.1)
 
 asyncio.run(main())
