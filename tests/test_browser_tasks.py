@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from PIL import Image as PillowImage
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from qwen_vl_app.errors import Language
 from qwen_vl_app.host import open_host
@@ -76,6 +76,31 @@ def test_tasks_in_words_say_what_is_drawn(
         choose(page, drawing)
         for task in WORDS:
             assert do(page, task, language).strip() == SCENE.answer(task, language)
+
+
+@pytest.mark.parametrize(("locale", "language"), [("en-US", "en"), ("zh-CN", "zh")])
+def test_a_chosen_task_is_asked_even_before_the_server_has_heard_of_it(
+    browser: Browser, url: str, locale: str, language: Language, drawing: Path
+) -> None:
+    held: list[Route] = []
+    with opened(browser, url, locale) as page:
+        choose(page, drawing)
+        page.fill("#question textarea", "My own words")
+        page.locator("#tasks label:has(input[value=find])").click()
+        expect(page.locator("#question textarea")).to_have_attribute(
+            "placeholder", TASKS["find"].hint[language == "zh"]
+        )
+        expect(page.locator("#question textarea")).to_have_value("My own words")
+        page.fill("#question textarea", "")
+        page.route("**/queue/join**", lambda route: held.append(route))
+        page.locator("#tasks label:has(input[value=keywords])").click()
+        expect(page.locator("#question textarea")).to_have_value(TASKS["keywords"].prompt(language))
+        for route in held:
+            route.continue_()
+        page.unroute("**/queue/join**")
+        page.locator("#submit").click()
+        expect(page.locator("#chat .bot [data-testid=bot]")).to_have_count(1)
+        assert finished(page).strip() == SCENE.answer("keywords", language)
 
 
 @pytest.mark.parametrize(("locale", "other"), [("en-US", "zh"), ("zh-CN", "en")])

@@ -99,15 +99,18 @@ def test_tasks_are_offered_in_the_persons_language(language: str, title: str) ->
     assert (title, "find") in offered["choices"] and len(offered["choices"]) == len(TASKS)
 
 
-def test_choosing_a_task_fills_the_box_but_keeps_words_of_ones_own() -> None:
-    box, second, sets = choice.pick_task("read", TASKS["describe"].prompt("zh"), request())
-    assert box["value"] == "Read all the text in the image." and not second["visible"] and not sets["visible"]
-    box, _, _ = choice.pick_task("find", "Read all the text in the image.", request("zh"))
-    assert box["value"] == "" and box["placeholder"] == "要找什么；留空则找出所有物体"
-    assert "value" not in choice.pick_task("find", "red circle", request())[0]
-    assert choice.pick_task("compare", "", request())[1]["visible"]
-    assert choice.pick_task("pairs", "", request())[2]["visible"]
+def test_choosing_a_task_shows_what_it_takes() -> None:
+    box, second, sets = choice.pick_task("find", request("zh"))
+    assert box["placeholder"] == "要找什么；留空则找出所有物体" and not second["visible"] and not sets["visible"]
+    assert choice.pick_task("compare", request())[1]["visible"]
+    assert choice.pick_task("pairs", request())[2]["visible"]
     assert "统一社会信用代码" in choice.pick_fields("licence", request("zh"))
+
+
+def test_the_browser_knows_what_each_task_asks_and_what_nobody_typed() -> None:
+    facts = choice.facts("en")
+    assert facts["ready"]["read"] == "Read all the text in the image." and facts["ready"]["find"] == ""
+    assert {TASKS["read"].prompt("en"), TASKS["describe"].prompt("zh")} <= set(facts["unasked"])
 
 
 def test_a_task_needs_its_pictures() -> None:

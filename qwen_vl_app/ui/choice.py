@@ -29,13 +29,19 @@ def offer(request: gr.Request) -> tuple[Any, Any]:
     return gr.update(choices=titles(language), value=DESCRIBE.name), gr.update(choices=field_titles(language))
 
 
-def pick_task(name: str, question: str, request: gr.Request) -> tuple[Any, Any, Any]:
-    """What choosing a task changes: the question box, the second picture, the ready fields."""
-    task, language = TASKS[name], language_for(request)
-    own = question.strip() if question not in ALL_PROMPTS | ALL_FIELDS else ""
-    wanted = own or ready(task, language)
-    box = gr.update(placeholder=hint(task, language), **({} if wanted == question else {"value": wanted}))
+def pick_task(name: str, request: gr.Request) -> tuple[Any, Any, Any]:
+    """What choosing a task changes besides the words: the question box's hint, the second picture, the ready fields."""
+    task = TASKS[name]
+    box = gr.update(placeholder=hint(task, language_for(request)))
     return box, gr.update(visible=task.pictures > 1), gr.update(visible=name == "pairs", value=None)
+
+
+def facts(language: Language) -> dict[str, Any]:
+    """For tasks.js: what the question box says for each task, and all that it may say without a person having typed."""
+    return {
+        "ready": {name: ready(task, language) for name, task in TASKS.items()},
+        "unasked": sorted(ALL_PROMPTS | ALL_FIELDS),
+    }
 
 
 def ready(task: Task, language: Language) -> str:

@@ -4,12 +4,13 @@ import json
 from pathlib import Path
 
 from qwen_vl_app.errors import BodyTooLarge, Language
+from qwen_vl_app.ui import choice
 from qwen_vl_app.ui.texts import LANGUAGE_COOKIE, TEXTS, text
 
 TITLE = "%page-title%"  # what Gradio is told; the title in the person's language takes its place
 SCRIPT = "\n".join(
     Path(__file__).with_name(f"{name}.js").read_text(encoding="utf-8")
-    for name in ("store", "history", "tools", "questions", "page", "region")
+    for name in ("store", "history", "tools", "questions", "tasks", "page", "region")
 )
 
 # Gradio's own labels that its translations leave in English.
@@ -65,6 +66,7 @@ def dress(html: str, language: Language, max_upload: int) -> str:
         "words": {key: words[language == "zh"] for key, words in TEXTS.items() if key.startswith("history")},
         "languageCookie": LANGUAGE_COOKIE,
         "example": text("example", language, number="{number}"),
+        "tasks": choice.facts(language),
         "maxBytes": max_upload * 1_000_000,
         "tooLarge": BodyTooLarge(limit_mb=max_upload).text(language),
     }

@@ -94,7 +94,8 @@ def _of_picture(
     """Wire the choice of pictures, of a part of one, and of a task."""
     picture, question, task, kept, notice = left.picture, right.question, right.task, settings.kept, left.notice
     page.load(choice.offer, None, [task, right.sets], **SHORT)
-    task.change(choice.pick_task, [task, question], [question, left.second, right.sets], **SHORT)
+    task.change(None, [task, question], question, js="(name, typed) => tasks.question(name, typed)", **SHORT)
+    task.change(choice.pick_task, task, [question, left.second, right.sets], **SHORT)
     right.sets.input(choice.pick_fields, [right.sets], [question], **SHORT)
     chosen, picked = [picture, good, question, notice], [picture.input]
     picture.input(desk.look, [picture, good, question, task, kept], chosen, trigger_mode="always_last", **SHORT)
