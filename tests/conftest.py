@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import signal
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
@@ -19,6 +20,9 @@ ROOT = Path(__file__).resolve().parent.parent
 T = TypeVar("T")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 CHROMIUM_ARGS = ["--no-sandbox", "--disable-background-networking", "--disable-gpu"]
+
+# A shell that starts the tests in the background has interrupts ignored; every program started here would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Loop:
