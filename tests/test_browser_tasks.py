@@ -92,14 +92,14 @@ def test_a_chosen_task_is_asked_even_before_the_server_has_heard_of_it(
         )
         expect(page.locator("#question textarea")).to_have_value("My own words")
         page.fill("#question textarea", "")
-        page.route("**/queue/join**", lambda route: held.append(route))
+        page.route("**/run/predict**", lambda route: held.append(route))
         page.locator("#tasks label:has(input[value=keywords])").click()
         expect(page.locator("#question textarea")).to_have_value(TASKS["keywords"].prompt(language))
-        for route in held:
-            route.continue_()
-        page.unroute("**/queue/join**")
         page.locator("#submit").click()
         expect(page.locator("#chat .bot [data-testid=bot]")).to_have_count(1)
+        assert held, "the server was to hear of the choice"
+        for route in held:
+            route.continue_()
         assert finished(page).strip() == SCENE.answer("keywords", language)
 
 
